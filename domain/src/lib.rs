@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The rules of Pointsman: pure functions over values.
+//!
+//! Nothing here is asynchronous, reads a clock, draws a random number or does input or output. Time, ids and
+//! secrets come in as arguments. A module is a context and has the same name in every layer.
+
+pub mod agents;
+pub mod audit;
+pub mod events;
+pub mod idempotency;
+pub mod identity;
+pub mod ids;
+pub mod locks;
+pub mod page;

@@ -1,0 +1,23 @@
+//! Facts: what happened, for everyone who follows. Appended in the commit of the change itself.
+
+use crate::ids::{FactId, ProjectId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// The fact's own id.
+    pub id: FactId,
+    /// The project it happened in.
+    pub project: ProjectId,
+    /// The store's time of the commit it belongs to.
+    pub at: DateTime<Utc>,
+    /// What kind of thing, such as `lock.acquired`.
+    pub kind: String,
+    /// The thing it happened to, such as a lock key.
+    pub subject: String,
+    /// Everything a follower needs to know.
+    pub body: Value,
+}

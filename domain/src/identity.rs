@@ -1,0 +1,5 @@
+//! Identity: projects, API keys, and who may do what.
+
+pub mod key;
+pub mod principal;
+pub mod project;

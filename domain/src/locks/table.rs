@@ -1,0 +1,393 @@
+//! The lock table of a project: everything a command touches, and the decisions on it.
+
+use crate::ids::{AgentId, SessionId, TicketId};
+use crate::locks::changes::{Changes, Loaded};
+use crate::locks::conflict::{Conflict, Obstacle, conflicts};
+use crate::locks::deadlock;
+use crate::locks::event::LockEvent;
+use crate::locks::key::LockKey;
+use crate::locks::lease::{EndedLease, Ending, Holder, Lease, Reason, Token, Ttl, Waiter};
+use crate::locks::refusal::{LockRefusal, Place, StaleToken};
+use crate::locks::wants::{Want, Wants};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
+
+/// What to do when the locks cannot be had at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Refuse.
+    Refuse,
+    /// Stand in line, under this ticket if there is no place yet.
+    Wait(TicketId),
+}
+
+/// The command to take locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acquire {
+    /// For whom.
+    pub holder: Holder,
+    /// What.
+    pub wants: Wants,
+    /// For how long.
+    pub ttl: Ttl,
+    /// What for.
+    pub reason: Option<Reason>,
+    /// A place taken earlier.
+    pub ticket: Option<TicketId>,
+    /// What to do when they cannot be had.
+    pub on_conflict: OnConflict,
+}
+
+/// How an acquire came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acquired {
+    /// All of it is held now.
+    Granted(Vec<Lease>),
+    /// Nothing is held; the caller stands in line.
+    InLine {
+        /// Where.
+        place: Place,
+        /// Behind whom.
+        conflicts: Vec<Conflict>,
+    },
+}
+
+/// A released lease, or one that its holder had released before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// The lease as it ended.
+    pub ended: EndedLease,
+    /// Whether it had been released already; then nothing changed.
+    pub already: bool,
+}
+
+/// The lock table of one project, as far as a command needs it.
+#[derive(Debug, Clone)]
+pub struct LockTable {
+    now: DateTime<Utc>,
+    last_token: i64,
+    leases: Vec<Lease>,
+    waiters: Vec<Waiter>,
+    ended: Vec<EndedLease>,
+    changes: Changes,
+}
+
+impl LockTable {
+    /// Takes what was loaded; what has run out meanwhile ends here.
+    pub fn new(loaded: Loaded) -> Self {
+        let Loaded { now, last_token, leases, waiters, ended } = loaded;
+        let mut table =
+            Self { now, last_token, leases: Vec::new(), waiters: Vec::new(), ended, changes: Changes::default() };
+        for lease in leases {
+            if lease.is_live(now) {
+                table.leases.push(lease);
+            } else {
+                let ended_at = lease.expires_at;
+                table.record_end(EndedLease { lease, ended_at, ending: Ending::Expired });
+            }
+        }
+        for waiter in waiters {
+            if waiter.is_live(now) {
+                table.waiters.push(waiter);
+            } else {
+                table.record_left(waiter);
+            }
+        }
+        table.leases.sort_by(|a, b| (&a.key, a.token).cmp(&(&b.key, b.token)));
+        table.waiters.sort_by_key(|waiter| waiter.place);
+        table
+    }
+
+    /// The store's clock as loaded.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// What has to be saved.
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+
+    /// What has to be saved so far.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Takes several locks, all or nothing, or stands in line for them.
+    pub fn acquire(&mut self, command: &Acquire) -> Result<Acquired, LockRefusal> {
+        let known = command.ticket.map(|ticket| self.place_of(ticket, command)).transpose()?;
+        let place = known.as_ref().map_or(i64::MAX, |waiter| waiter.place);
+        let obstacles = conflicts(&self.leases, &self.waiters, &command.holder, &command.wants, place);
+        if obstacles.is_empty() {
+            return self.grant(command, known).map(Acquired::Granted);
+        }
+        if let Some(cycle) = deadlock::cycle(&self.leases, &self.waiters, &command.holder, &obstacles) {
+            if matches!(command.on_conflict, OnConflict::Wait(_)) || known.is_some() {
+                if let Some(waiter) = known {
+                    self.remove_waiter(waiter.ticket);
+                }
+                return Err(LockRefusal::Deadlock { cycle });
+            }
+        }
+        match (known, command.on_conflict) {
+            (Some(waiter), OnConflict::Wait(_)) => Ok(self.stay(waiter, obstacles)),
+            (Some(waiter), OnConflict::Refuse) => match self.stay(waiter, obstacles) {
+                Acquired::InLine { place, conflicts } => Err(LockRefusal::Held { conflicts, place: Some(place) }),
+                granted @ Acquired::Granted(_) => Ok(granted),
+            },
+            (None, OnConflict::Wait(ticket)) => self.join(command, ticket, obstacles),
+            (None, OnConflict::Refuse) => Err(LockRefusal::Held { conflicts: obstacles, place: None }),
+        }
+    }
+
+    /// What would stand in the way of a new request, without making it.
+    pub fn check(&self, holder: &Holder, wants: &Wants) -> Vec<Conflict> {
+        conflicts(&self.leases, &self.waiters, holder, wants, i64::MAX)
+    }
+
+    /// Lets leases last longer, all or none. A lease never gets shorter.
+    pub fn renew(&mut self, holder: &Holder, tokens: &BTreeSet<Token>, ttl: Ttl) -> Result<Vec<Lease>, LockRefusal> {
+        let found = self.held(holder, tokens)?;
+        Ok(found.into_iter().map(|lease| self.extend(lease, ttl, None)).collect())
+    }
+
+    /// Gives leases back, all or none. What the same session had given back before is told and left alone.
+    pub fn release(&mut self, holder: &Holder, tokens: &BTreeSet<Token>) -> Result<Vec<Released>, LockRefusal> {
+        let (again, live): (Vec<Token>, Vec<Token>) =
+            tokens.iter().partition(|token| self.released_before(holder, **token).is_some());
+        let found = self.held(holder, &live.into_iter().collect())?;
+        let mut released: Vec<Released> = again
+            .into_iter()
+            .filter_map(|token| self.released_before(holder, token).cloned())
+            .map(|ended| Released { ended, already: true })
+            .collect();
+        for lease in found {
+            released.push(Released { ended: self.end(&lease, Ending::Released), already: false });
+        }
+        Ok(released)
+    }
+
+    /// Gives everything of a session back and takes it out of the line.
+    pub fn release_session(&mut self, session: &SessionId, ending: &Ending) -> Vec<EndedLease> {
+        let held: Vec<Lease> = self.leases.iter().filter(|lease| lease.holder.session == *session).cloned().collect();
+        let waiting: Vec<TicketId> = self
+            .waiters
+            .iter()
+            .filter(|waiter| waiter.holder.session == *session)
+            .map(|waiter| waiter.ticket)
+            .collect();
+        for ticket in waiting {
+            self.remove_waiter(ticket);
+        }
+        held.iter().map(|lease| self.end(lease, ending.clone())).collect()
+    }
+
+    /// Takes a lock away from whoever holds it under this very token.
+    pub fn force_release(&mut self, token: Token, by: AgentId, reason: Reason) -> Result<EndedLease, LockRefusal> {
+        match self.leases.iter().find(|lease| lease.token == token).cloned() {
+            Some(lease) => Ok(self.end(&lease, Ending::Forced { by, reason })),
+            None => Err(self.gone(&[token])),
+        }
+    }
+
+    /// Gives a place in line up. True if there was one.
+    pub fn leave(&mut self, holder: &Holder, ticket: TicketId) -> Result<bool, LockRefusal> {
+        match self.waiters.iter().find(|waiter| waiter.ticket == ticket) {
+            Some(waiter) if waiter.holder.session != holder.session => Err(LockRefusal::TicketNotYours { ticket }),
+            Some(_) => {
+                self.remove_waiter(ticket);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// The live leases that overlap a key, and the line for it.
+    pub fn around(&self, key: &LockKey) -> (Vec<Lease>, Vec<Waiter>) {
+        let leases = self.leases.iter().filter(|lease| lease.key.overlaps(key)).cloned().collect();
+        let waits = |waiter: &&Waiter| waiter.wants.keys().any(|wanted| wanted.overlaps(key));
+        (leases, self.waiters.iter().filter(waits).cloned().collect())
+    }
+
+    fn place_of(&self, ticket: TicketId, command: &Acquire) -> Result<Waiter, LockRefusal> {
+        let waiter = self.waiters.iter().find(|waiter| waiter.ticket == ticket);
+        let waiter = waiter.ok_or(LockRefusal::TicketExpired { ticket })?;
+        if waiter.holder.session != command.holder.session {
+            return Err(LockRefusal::TicketNotYours { ticket });
+        }
+        if waiter.wants != command.wants {
+            return Err(LockRefusal::TicketMismatch { ticket });
+        }
+        Ok(waiter.clone())
+    }
+
+    fn grant(&mut self, command: &Acquire, known: Option<Waiter>) -> Result<Vec<Lease>, LockRefusal> {
+        let room = Token::MAX - self.last_token;
+        if room <= i64::try_from(Wants::KEYS_MAX).unwrap_or(i64::MAX) {
+            return Err(LockRefusal::TokensUsedUp);
+        }
+        if let Some(waiter) = known {
+            self.waiters.retain(|other| other.ticket != waiter.ticket);
+            self.changes.waiters_put.retain(|other| other.ticket != waiter.ticket);
+            self.changes.waiters_removed.push(waiter.ticket);
+        }
+        command.wants.iter().map(|want| self.grant_one(command, want)).collect()
+    }
+
+    fn grant_one(&mut self, command: &Acquire, want: &Want) -> Result<Lease, LockRefusal> {
+        let is_own = |lease: &&Lease| lease.key == want.key && lease.holder.session == command.holder.session;
+        let own = self.leases.iter().find(is_own).cloned();
+        if let Some(lease) = &own {
+            if lease.mode >= want.mode {
+                return Ok(self.extend(lease.clone(), command.ttl, command.reason.as_ref()));
+            }
+        }
+        let token = self.draw_token()?;
+        let kept = own.as_ref().map(|lease| self.end(lease, Ending::Replaced).lease);
+        let until = command.ttl.end(self.now);
+        let lease = Lease {
+            key: want.key.clone(),
+            mode: want.mode,
+            holder: command.holder.clone(),
+            token,
+            granted_at: self.now,
+            expires_at: kept.as_ref().map_or(until, |before| before.expires_at.max(until)),
+            reason: command.reason.clone().or_else(|| kept.and_then(|before| before.reason)),
+        };
+        self.put(lease.clone());
+        self.changes.events.push(LockEvent::Acquired(lease.clone()));
+        Ok(lease)
+    }
+
+    fn draw_token(&mut self) -> Result<Token, LockRefusal> {
+        let token = Token::try_new(self.last_token + 1).map_err(|_| LockRefusal::TokensUsedUp)?;
+        self.last_token = token.value();
+        self.changes.last_token = Some(self.last_token);
+        Ok(token)
+    }
+
+    fn extend(&mut self, before: Lease, ttl: Ttl, reason: Option<&Reason>) -> Lease {
+        let mut after = before.clone();
+        after.expires_at = before.expires_at.max(ttl.end(self.now));
+        if let Some(reason) = reason {
+            after.reason = Some(reason.clone());
+        }
+        self.put(after.clone());
+        self.changes.events.push(LockEvent::Renewed { before, after: after.clone() });
+        after
+    }
+
+    fn put(&mut self, lease: Lease) {
+        self.leases.retain(|other| other.token != lease.token);
+        self.changes.leases_put.retain(|other| other.token != lease.token);
+        self.leases.push(lease.clone());
+        self.changes.leases_put.push(lease);
+    }
+
+    fn end(&mut self, lease: &Lease, ending: Ending) -> EndedLease {
+        self.leases.retain(|other| other.token != lease.token);
+        self.changes.leases_put.retain(|other| other.token != lease.token);
+        let ended = EndedLease { lease: lease.clone(), ended_at: self.now, ending };
+        self.record_end(ended.clone());
+        ended
+    }
+
+    fn record_end(&mut self, ended: EndedLease) {
+        self.changes.leases_ended.push(ended.clone());
+        self.changes.events.push(LockEvent::Ended(ended.clone()));
+        self.ended.push(ended);
+    }
+
+    fn record_left(&mut self, waiter: Waiter) {
+        self.changes.waiters_put.retain(|other| other.ticket != waiter.ticket);
+        self.changes.waiters_removed.push(waiter.ticket);
+        self.changes.events.push(LockEvent::Left(waiter));
+    }
+
+    fn remove_waiter(&mut self, ticket: TicketId) {
+        if let Some(at) = self.waiters.iter().position(|waiter| waiter.ticket == ticket) {
+            let waiter = self.waiters.remove(at);
+            self.record_left(waiter);
+        }
+    }
+
+    fn join(&mut self, command: &Acquire, ticket: TicketId, obstacles: Vec<Conflict>) -> Result<Acquired, LockRefusal> {
+        if self.waiters.len() >= Waiter::PER_PROJECT_MAX {
+            return Err(LockRefusal::LineFull);
+        }
+        // Places come from the same counter as tokens: both are drawn under the project's lock.
+        let place = self.draw_token()?.value();
+        let waiter = Waiter {
+            ticket,
+            place,
+            holder: command.holder.clone(),
+            wants: command.wants.clone(),
+            reason: command.reason.clone(),
+            joined_at: self.now,
+            kept_until: self.now,
+        };
+        self.changes.events.push(LockEvent::Waiting(waiter.clone()));
+        Ok(self.stay(waiter, obstacles))
+    }
+
+    fn stay(&mut self, mut waiter: Waiter, obstacles: Vec<Conflict>) -> Acquired {
+        waiter.kept_until = self.now + TimeDelta::seconds(Waiter::KEPT_SECONDS);
+        let first: BTreeSet<TicketId> = obstacles
+            .iter()
+            .filter_map(|conflict| match conflict.obstacle {
+                Obstacle::AheadInLine { ticket } => Some(ticket),
+                Obstacle::Holder { .. } => None,
+            })
+            .collect();
+        let position = u32::try_from(first.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let place = Place { ticket: waiter.ticket, position };
+        self.waiters.retain(|other| other.ticket != waiter.ticket);
+        self.changes.waiters_put.retain(|other| other.ticket != waiter.ticket);
+        self.waiters.push(waiter.clone());
+        self.waiters.sort_by_key(|waiter| waiter.place);
+        self.changes.waiters_put.push(waiter);
+        Acquired::InLine { place, conflicts: obstacles }
+    }
+
+    /// The live leases of the tokens, if each is the holder's own.
+    fn held(&self, holder: &Holder, tokens: &BTreeSet<Token>) -> Result<Vec<Lease>, LockRefusal> {
+        let mut found = Vec::new();
+        let mut gone = Vec::new();
+        for token in tokens {
+            match self.leases.iter().find(|lease| lease.token == *token) {
+                Some(lease) if lease.holder.session == holder.session => found.push(lease.clone()),
+                Some(lease) => {
+                    let Holder { agent, session } = lease.holder.clone();
+                    return Err(LockRefusal::NotHolder { token: *token, agent, session });
+                }
+                None => gone.push(*token),
+            }
+        }
+        if gone.is_empty() { Ok(found) } else { Err(self.gone(&gone)) }
+    }
+
+    fn gone(&self, tokens: &[Token]) -> LockRefusal {
+        let mut stale = Vec::new();
+        for token in tokens {
+            let Some(ended) = self.ended.iter().rev().find(|ended| ended.lease.token == *token) else {
+                return LockRefusal::UnknownToken { token: *token };
+            };
+            let holders_now =
+                self.leases.iter().filter(|lease| lease.key.overlaps(&ended.lease.key)).cloned().collect();
+            stale.push(StaleToken { token: *token, ended: ended.clone(), holders_now });
+        }
+        LockRefusal::Stale { stale }
+    }
+
+    fn released_before(&self, holder: &Holder, token: Token) -> Option<&EndedLease> {
+        self.ended.iter().find(|ended| {
+            ended.lease.token == token
+                && ended.ending == Ending::Released
+                && ended.lease.holder.session == holder.session
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

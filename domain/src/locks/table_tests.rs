@@ -1,0 +1,1 @@
+//! Rules of the lock table, one by one.

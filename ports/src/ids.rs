@@ -1,0 +1,17 @@
+//! Where made ids and secrets come from.
+
+use domain::ids::{AuditEntryId, FactId, TicketId};
+
+/// Draws ids and secrets.
+pub trait IdSource: Send + Sync {
+    /// A new line of the audit log; later ones sort after earlier ones of this process.
+    fn audit_entry_id(&self) -> AuditEntryId;
+    /// A new fact; later ones sort after earlier ones of this process.
+    fn fact_id(&self) -> FactId;
+    /// A new place in line. Not to be guessed.
+    fn ticket_id(&self) -> TicketId;
+    /// 128 random bits, as 32 lower-case hexadecimal digits: for names of keys, sessions and requests.
+    fn random_name(&self) -> String;
+    /// 256 bits fit for a secret.
+    fn secret(&self) -> [u8; 32];
+}

@@ -1,0 +1,97 @@
+//! The lock tables.
+
+use crate::store::StoreError;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::ids::{AgentId, ProjectId, SessionId};
+use domain::locks::changes::Changes;
+use domain::locks::key::{KeyScope, LockKey};
+use domain::locks::lease::{EndedLease, Lease, Token, Waiter};
+use domain::page::{Page, PageSize};
+
+/// The state of a project's lock table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableHead {
+    /// The store's clock, read after the table was locked.
+    pub now: DateTime<Utc>,
+    /// The greatest token drawn, or the base of the epoch.
+    pub last_token: i64,
+}
+
+/// Which leases to list; `None` means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeaseFilter {
+    /// Held by this agent.
+    pub agent: Option<AgentId>,
+    /// Held by this session.
+    pub session: Option<SessionId>,
+    /// With keys that begin so.
+    pub key_prefix: Option<String>,
+}
+
+/// Where a listing of leases goes on: strictly after this one, by key, then token.
+pub type LeaseCursor = (LockKey, Token);
+
+/// The leases, past leases and waiters of every project.
+#[async_trait]
+pub trait LockRepository {
+    /// Locks a project's lock table until commit, then reads the clock and the counter. What is read from the table
+    /// after this stays true until commit. `None` if there is no such project. In a unit of work that only reads,
+    /// nothing is locked.
+    async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError>;
+    /// The stored leases inside a scope, expired ones included.
+    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<Lease>, StoreError>;
+    /// The stored leases under these tokens, expired ones included.
+    async fn leases_load_by_token(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<Lease>, StoreError>;
+    /// The stored leases of a session, expired ones included.
+    async fn leases_load_by_session(
+        &mut self,
+        project: &ProjectId,
+        session: &SessionId,
+    ) -> Result<Vec<Lease>, StoreError>;
+    /// The stored leases that have expired at an instant, at most `rows_max`, oldest first.
+    async fn leases_load_expired(
+        &mut self,
+        project: &ProjectId,
+        now: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<Lease>, StoreError>;
+    /// Lists leases that are live at `now`, by key, then token.
+    async fn lease_list(
+        &mut self,
+        project: &ProjectId,
+        filter: &LeaseFilter,
+        now: DateTime<Utc>,
+        after: Option<&LeaseCursor>,
+        size: PageSize,
+    ) -> Result<Page<Lease, LeaseCursor>, StoreError>;
+    /// The past leases under these tokens.
+    async fn ended_load(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<EndedLease>, StoreError>;
+    /// The past leases of exactly this key, by token, greatest first.
+    async fn ended_list(
+        &mut self,
+        project: &ProjectId,
+        key: &LockKey,
+        rows_max: u32,
+    ) -> Result<Vec<EndedLease>, StoreError>;
+    /// Deletes at most `rows_max` past leases that ended before an instant; answers how many.
+    async fn ended_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError>;
+    /// The whole line of a project, by place, lost places included.
+    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<Waiter>, StoreError>;
+    /// The projects with leases expired or places lost at an instant, at most `rows_max`: work for the sweeper.
+    async fn projects_with_expired(&mut self, now: DateTime<Utc>, rows_max: u32) -> Result<Vec<ProjectId>, StoreError>;
+    /// How many leases and waiters are stored in all projects.
+    async fn lock_counts(&mut self) -> Result<(u64, u64), StoreError>;
+    /// Saves what a decision changed. MUST be [`StoreError::Conflict`] if the counter is not what was read any more.
+    async fn lock_table_save(
+        &mut self,
+        project: &ProjectId,
+        head: TableHead,
+        changes: &Changes,
+    ) -> Result<(), StoreError>;
+    /// The epoch of all tokens.
+    async fn epoch(&mut self) -> Result<i64, StoreError>;
+    /// Raises the epoch and every project's counter to its base. MUST be [`StoreError::Conflict`] unless `epoch` is
+    /// greater than the stored one.
+    async fn epoch_raise(&mut self, epoch: i64) -> Result<(), StoreError>;
+}

@@ -1,0 +1,97 @@
+//! The store and its unit of work.
+
+use crate::agents::SessionRepository;
+use crate::audit::AuditLog;
+use crate::events::FactLog;
+use crate::idempotency::IdempotencyRepository;
+use crate::identity::{KeyRepository, ProjectRepository};
+use crate::locks::LockRepository;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+/// What went wrong in a store. Absence is not an error: finders answer `Option`.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else got there first; nothing was changed. Trying the whole use case again may work.
+    #[error("conflict on {what}")]
+    Conflict {
+        /// What was fought for.
+        what: &'static str,
+    },
+    /// The store cannot be reached, or did not answer in time. Trying again later may work.
+    ///
+    /// When a commit ends so, it is not known whether it happened.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store holds something it must not hold.
+    #[error("corrupt {what}")]
+    Corrupt {
+        /// Table, column and row.
+        what: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store refused a statement in a way that trying again will not mend.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How full the connection pool is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolState {
+    /// Open connections.
+    pub size: u32,
+    /// Open connections that nobody uses.
+    pub idle: u32,
+}
+
+/// Whether the schema fits this binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaState {
+    /// Every migration is applied and none is unknown.
+    Current,
+    /// Migrations wait to be applied.
+    Behind {
+        /// Their names, in order.
+        pending: Vec<String>,
+    },
+    /// A newer binary migrated it.
+    Newer {
+        /// Migrations this binary does not know.
+        unknown: Vec<String>,
+    },
+}
+
+/// A database, or something that keeps its promises.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Begins a unit of work that may write. Nothing else may be awaited in it, and a task holds one at a time.
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+    /// Begins a unit of work that only reads; it never waits for a writer. Writing in it is an error.
+    async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+    /// Answers whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// Compares the schema with what this binary knows.
+    async fn schema(&self) -> Result<SchemaState, StoreError>;
+    /// How full the pool is; zeros where there is none.
+    fn pool(&self) -> PoolState;
+}
+
+/// One transaction over everything: the sum of the repositories. Dropping it rolls back.
+#[async_trait]
+pub trait UnitOfWork:
+    AuditLog
+    + FactLog
+    + IdempotencyRepository
+    + KeyRepository
+    + LockRepository
+    + ProjectRepository
+    + SessionRepository
+    + Send
+{
+    /// The store's clock, in microseconds, now (not at the start of the transaction).
+    async fn now(&mut self) -> Result<DateTime<Utc>, StoreError>;
+    /// Makes everything durable at once, or nothing.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
