@@ -45,7 +45,7 @@ impl Changes {
         let mut keys: BTreeSet<LockKey> = self.leases_ended.iter().map(|ended| ended.lease.key.clone()).collect();
         for event in &self.events {
             match event {
-                LockEvent::Left(waiter) => keys.extend(waiter.wants.keys().cloned()),
+                LockEvent::Left(waiter) | LockEvent::PlaceLost(waiter) => keys.extend(waiter.wants.keys().cloned()),
                 // A shared grant lets those behind it see that they may go too.
                 LockEvent::Acquired(lease) if lease.mode == Mode::Shared => {
                     keys.insert(lease.key.clone());

@@ -23,6 +23,8 @@ pub enum LockEvent {
     Waiting(Waiter),
     /// Somebody left the line without the locks.
     Left(Waiter),
+    /// Somebody was not heard from and lost the place in line.
+    PlaceLost(Waiter),
 }
 
 impl LockEvent {
@@ -40,6 +42,7 @@ impl LockEvent {
             },
             Self::Waiting(_) => "lock.waiting",
             Self::Left(_) => "lock.left",
+            Self::PlaceLost(_) => "lock.place_lost",
         }
     }
 
@@ -57,6 +60,7 @@ impl LockEvent {
             },
             Self::Waiting(_) => "lock.wait",
             Self::Left(_) => "lock.leave",
+            Self::PlaceLost(_) => "lock.lose_place",
         }
     }
 
@@ -65,13 +69,15 @@ impl LockEvent {
         match self {
             Self::Acquired(lease) | Self::Renewed { after: lease, .. } => lease.key.as_str(),
             Self::Ended(ended) => ended.lease.key.as_str(),
-            Self::Waiting(waiter) | Self::Left(waiter) => waiter.wants.keys().next().map_or("", |key| key.as_str()),
+            Self::Waiting(waiter) | Self::Left(waiter) | Self::PlaceLost(waiter) => {
+                waiter.wants.keys().next().map_or("", |key| key.as_str())
+            }
         }
     }
 
     /// Whether it happened by itself, and not because the caller asked for it.
     pub const fn is_by_itself(&self) -> bool {
-        matches!(self, Self::Ended(EndedLease { ending: Ending::Expired, .. }))
+        matches!(self, Self::Ended(EndedLease { ending: Ending::Expired, .. }) | Self::PlaceLost(_))
     }
 
     /// From what to what.
@@ -81,7 +87,7 @@ impl LockEvent {
             Self::Renewed { before, after } => (Some(value(before)), Some(value(after))),
             Self::Ended(ended) => (Some(value(&ended.lease)), Some(ending(ended))),
             Self::Waiting(waiter) => (None, Some(value(waiter))),
-            Self::Left(waiter) => (Some(value(waiter)), None),
+            Self::Left(waiter) | Self::PlaceLost(waiter) => (Some(value(waiter)), None),
         };
         Change { operation: self.operation().to_owned(), target: self.subject().to_owned(), before, after }
     }
@@ -91,7 +97,7 @@ impl LockEvent {
         match self {
             Self::Acquired(lease) | Self::Renewed { after: lease, .. } => value(lease),
             Self::Ended(ended) => json!({ "lease": value(&ended.lease), "end": ending(ended) }),
-            Self::Waiting(waiter) | Self::Left(waiter) => value(waiter),
+            Self::Waiting(waiter) | Self::Left(waiter) | Self::PlaceLost(waiter) => value(waiter),
         }
     }
 }

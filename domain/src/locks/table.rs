@@ -90,7 +90,7 @@ impl LockTable {
             if waiter.is_live(now) {
                 table.waiters.push(waiter);
             } else {
-                table.record_left(waiter);
+                table.record_gone(LockEvent::PlaceLost(waiter.clone()), &waiter);
             }
         }
         table.leases.sort_by(|a, b| (&a.key, a.token).cmp(&(&b.key, b.token)));
@@ -298,16 +298,16 @@ impl LockTable {
         self.ended.push(ended);
     }
 
-    fn record_left(&mut self, waiter: Waiter) {
+    fn record_gone(&mut self, event: LockEvent, waiter: &Waiter) {
         self.changes.waiters_put.retain(|other| other.ticket != waiter.ticket);
         self.changes.waiters_removed.push(waiter.ticket);
-        self.changes.events.push(LockEvent::Left(waiter));
+        self.changes.events.push(event);
     }
 
     fn remove_waiter(&mut self, ticket: TicketId) {
         if let Some(at) = self.waiters.iter().position(|waiter| waiter.ticket == ticket) {
             let waiter = self.waiters.remove(at);
-            self.record_left(waiter);
+            self.record_gone(LockEvent::Left(waiter.clone()), &waiter);
         }
     }
 
