@@ -1,1 +1,2 @@
 //! P
+pub mod config;

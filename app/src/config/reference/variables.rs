@@ -1,0 +1,327 @@
+use super::Kind::{Flag, Number, Text};
+use super::{Kind, Section, Variable};
+
+const fn variable(
+    section: Section,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> Variable {
+    Variable { name, section, kind, default, example, meaning, secret: false }
+}
+
+const fn secret(section: Section, name: &'static str, example: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, section, kind: Text, default: "", example, meaning, secret: true }
+}
+
+/// Every variable Pointsman knows.
+pub const VARIABLES: &[Variable] = &[
+    variable(
+        Section::Data,
+        "POINTSMAN_DATA",
+        Text,
+        "",
+        "/var/lib/pointsman",
+        "Folder of the embedded database and of the first key; made if it is not there. Not set, it is the platform's \
+         data folder, such as `~/.local/share/pointsman`.",
+    ),
+    variable(
+        Section::Database,
+        "DB_BACKEND",
+        Text,
+        "sqlite",
+        "postgres",
+        "`sqlite` (one file, no server), `postgres`, or `memory` (nothing is kept; for tests).",
+    ),
+    variable(
+        Section::Database,
+        "SQLITE_SYNCHRONOUS",
+        Text,
+        "full",
+        "full",
+        "`full` waits for the disk, so that nothing acknowledged is lost. `normal` is faster, but a power failure can lose \
+         the last commits and so hand out a fencing token twice.",
+    ),
+    secret(
+        Section::Database,
+        "POSTGRES_DSN",
+        "postgres://pointsman:password@localhost:5432/pointsman",
+        "Connection string, needed by `DB_BACKEND=postgres`. Set without `DB_BACKEND` it is refused, so that no data \
+         lands where nobody looks.",
+    ),
+    secret(
+        Section::Database,
+        "DATABASE_URL",
+        "postgres://pointsman:password@localhost:5432/pointsman",
+        "Another name of `POSTGRES_DSN`. Both may be set if they are equal.",
+    ),
+    variable(
+        Section::Database,
+        "POSTGRES_POOL_MIN",
+        Number { min: 0, max: 500 },
+        "2",
+        "2",
+        "Connections kept open; not more than `POSTGRES_POOL_MAX`.",
+    ),
+    variable(
+        Section::Database,
+        "POSTGRES_POOL_MAX",
+        Number { min: 1, max: 500 },
+        "10",
+        "10",
+        "Connections at most, for each server.",
+    ),
+    variable(
+        Section::Database,
+        "POSTGRES_ACQUIRE_TIMEOUT_SECONDS",
+        Number { min: 1, max: 60 },
+        "5",
+        "5",
+        "How long a request waits for a connection before it is answered 503 `unavailable`.",
+    ),
+    variable(
+        Section::Database,
+        "POSTGRES_STATEMENT_TIMEOUT_SECONDS",
+        Number { min: 1, max: 300 },
+        "5",
+        "5",
+        "How long one statement may run.",
+    ),
+    variable(
+        Section::Database,
+        "POSTGRES_LOCK_TIMEOUT_SECONDS",
+        Number { min: 1, max: 300 },
+        "3",
+        "3",
+        "How long one statement may wait for a lock inside the database; not more than the statement timeout, to which \
+         the default is shortened.",
+    ),
+    variable(
+        Section::Http,
+        "API_HOST",
+        Text,
+        "127.0.0.1",
+        "127.0.0.1",
+        "IP address to listen on, or `localhost`. `[::]` accepts IPv4 and IPv6 and is the default when `PORT` is set. \
+         Other machines can reach any address but a loopback one, which is refused unless some key exists.",
+    ),
+    variable(
+        Section::Http,
+        "API_PORT",
+        Number { min: 0, max: 65_535 },
+        "8081",
+        "8081",
+        "Port to listen on; 0 takes any free one.",
+    ),
+    variable(
+        Section::Http,
+        "PORT",
+        Number { min: 0, max: 65_535 },
+        "",
+        "8081",
+        "Port as hosting platforms give it; used when `API_PORT` is not set.",
+    ),
+    variable(
+        Section::Http,
+        "API_WORKERS",
+        Number { min: 1, max: 256 },
+        "",
+        "2",
+        "Async worker threads; not set, one for each processor. It is still one process.",
+    ),
+    variable(
+        Section::Http,
+        "API_TIMEOUT_KEEP_ALIVE",
+        Number { min: 1, max: 3600 },
+        "5",
+        "5",
+        "Seconds a connection may stay open with no request on it.",
+    ),
+    variable(Section::Http, "API_ACCESS_LOG", Flag, "false", "true", "Whether every answered request is logged."),
+    variable(
+        Section::Http,
+        "API_REQUEST_TIMEOUT_SECONDS",
+        Number { min: 1, max: 600 },
+        "30",
+        "30",
+        "Seconds one request may take before it is answered 503 `timeout`. A request that may wait for a lock has the \
+         longest wait, 60 s, on top of it.",
+    ),
+    variable(
+        Section::Http,
+        "API_READ_TIMEOUT_SECONDS",
+        Number { min: 1, max: 120 },
+        "10",
+        "10",
+        "Seconds a client may take to send the head of a request, pause inside its body, or take in an answer, before \
+         the connection is cut.",
+    ),
+    variable(
+        Section::Http,
+        "API_MAX_CONNECTIONS",
+        Number { min: 1, max: 65_536 },
+        "900",
+        "900",
+        "Connections at most; further ones wait unaccepted. The default leaves room under the usual limit of 1,024 open \
+         files.",
+    ),
+    secret(
+        Section::Identity,
+        "COORDINATION_API_KEYS",
+        "a-long-random-key,another-long-random-key",
+        "Keys that are accepted, separated by commas: 8 to 256 bytes each (16 or more are advised) of printable ASCII \
+         without spaces or commas, 1,000 at most.",
+    ),
+    secret(
+        Section::Identity,
+        "COORDINATION_API_KEY_IDENTITIES",
+        r#"{"a-long-random-key":{"agent_id":"claude-1","agent_type":"claude_code"}}"#,
+        "Whom each key stands for: a JSON object from key to `agent_id`, `agent_type` and, if wanted, `project` \
+         (`default`) and `role` (`agent`, `orchestrator` or `admin`; `agent` if not said). Every key in it must be in \
+         `COORDINATION_API_KEYS`. A key without an identity is an agent of its own.",
+    ),
+    variable(
+        Section::Locks,
+        "LOCK_TTL_MINUTES",
+        Number { min: 1, max: 480 },
+        "120",
+        "120",
+        "How long a lock lives when the request doesn't say.",
+    ),
+    variable(
+        Section::Telemetry,
+        "RUST_LOG",
+        Text,
+        "info",
+        "info,pointsman=debug",
+        "Which log lines and spans are kept: a level, or `target=level` directives separated by commas.",
+    ),
+    variable(
+        Section::Telemetry,
+        "LOG_FORMAT",
+        Text,
+        "auto",
+        "json",
+        "`auto` (pretty on a terminal, JSON otherwise), `pretty` or `json`. The log goes to standard error.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        Text,
+        "",
+        "http://localhost:4318",
+        "Collector that traces and metrics are sent to, below which `/v1/traces` and `/v1/metrics` stand. Not set, \
+         nothing is sent.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        Text,
+        "",
+        "http://localhost:4318/v1/traces",
+        "Whole address for traces, if they go elsewhere.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        Text,
+        "",
+        "http://localhost:4318/v1/metrics",
+        "Whole address for metrics, if they go elsewhere.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        Text,
+        "http/protobuf",
+        "http/protobuf",
+        "Only `http/protobuf`; `grpc` is refused. The same holds for `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` and \
+         `OTEL_EXPORTER_OTLP_METRICS_PROTOCOL`.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        Text,
+        "",
+        "http/protobuf",
+        "As `OTEL_EXPORTER_OTLP_PROTOCOL`, for traces.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+        Text,
+        "",
+        "http/protobuf",
+        "As `OTEL_EXPORTER_OTLP_PROTOCOL`, for metrics.",
+    ),
+    secret(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "authorization=Bearer%20token",
+        "Headers of each post: `name=value` pairs separated by commas, values percent-encoded.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        Number { min: 100, max: 60_000 },
+        "10000",
+        "10000",
+        "Milliseconds one post may take.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        Number { min: 1000, max: 3_600_000 },
+        "60000",
+        "60000",
+        "Milliseconds between two posts of metrics.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_SERVICE_NAME",
+        Text,
+        "pointsman",
+        "pointsman",
+        "`service.name` of all that is sent.",
+    ),
+    variable(
+        Section::Telemetry,
+        "OTEL_RESOURCE_ATTRIBUTES",
+        Text,
+        "",
+        "deployment.environment.name=staging",
+        "Further resource attributes: `key=value` pairs separated by commas. Other `OTEL_` names, such as \
+         `OTEL_TRACES_SAMPLER` and `OTEL_BSP_…`, keep their standard meaning.",
+    ),
+    variable(Section::Telemetry, "OTEL_SDK_DISABLED", Flag, "false", "true", "Sends nothing, whatever else is set."),
+    variable(
+        Section::Client,
+        "COORDINATION_API_URL",
+        Text,
+        "",
+        "http://127.0.0.1:8081",
+        "The server to speak to; not set, it is the loopback address with `API_PORT`.",
+    ),
+    secret(Section::Client, "COORDINATION_API_KEY", "a-long-random-key", "The key to send."),
+    variable(
+        Section::Client,
+        "COORDINATION_ALLOWED_HOSTS",
+        Text,
+        "",
+        "pointsman.example.com,*.internal.example.com",
+        "Hosts the key may be sent to besides `localhost`, `127.0.0.1` and `::1`, separated by commas; `*.` stands for one \
+         or more labels.",
+    ),
+    variable(Section::Client, "AGENT_ID", Text, "", "claude-1", "The agent to act as."),
+    variable(Section::Client, "AGENT_TYPE", Text, "", "claude_code", "That agent's type."),
+    variable(
+        Section::Compose,
+        "AGENT_COORDINATOR_DB_PORT",
+        Number { min: 1, max: 65_535 },
+        "54322",
+        "54322",
+        "Port of this machine on which the compose file shows its PostgreSQL.",
+    ),
+];
