@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The outside of Pointsman: stores, clocks, ids, clients. Each module keeps what `ports` promises.
+
+pub mod fixed;
+pub mod in_memory;

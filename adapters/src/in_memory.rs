@@ -1,0 +1,141 @@
+//! A store in the memory of the process: the yardstick of what the ports mean.
+//!
+//! One unit of work writes at a time. It works on a draft that shares its tables with the committed state and copies
+//! only those it changes; the commit puts the draft in place of the state, a drop throws it away.
+
+mod agents;
+mod audit;
+mod events;
+mod idempotency;
+mod identity;
+mod locks;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use ports::clock::Clock;
+use ports::store::{PoolState, SchemaState, Store, StoreError, UnitOfWork};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// How long a unit of work waits for the one before it to end.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A store that is gone when the process ends. Clones are doors to the same store.
+#[derive(Clone)]
+pub struct InMemoryStore {
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    writer: Arc<Mutex<()>>,
+    committed: RwLock<State>,
+}
+
+/// Every table. A clone shares them all.
+#[derive(Clone)]
+struct State {
+    agents: Arc<agents::Table>,
+    audit: Arc<audit::Table>,
+    events: Arc<events::Table>,
+    idempotency: Arc<idempotency::Table>,
+    identity: Arc<identity::Table>,
+    locks: Arc<locks::Table>,
+}
+
+struct InMemoryUnitOfWork {
+    clock: Arc<dyn Clock>,
+    draft: State,
+    /// `None` in a unit of work that only reads.
+    writer: Option<Writer>,
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl InMemoryStore {
+    /// A store with nothing in it but the project `default`. The clock is the store's clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let created_at = clock.now();
+        let committed = RwLock::new(State {
+            agents: Arc::default(),
+            audit: Arc::default(),
+            events: Arc::default(),
+            idempotency: Arc::default(),
+            identity: Arc::new(identity::Table::with_default_project(created_at)),
+            locks: Arc::new(locks::Table::with_default_project()),
+        });
+        Self { clock, shared: Arc::new(Shared { writer: Arc::default(), committed }) }
+    }
+
+    fn committed(&self) -> State {
+        self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Store for InMemoryStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let turn = tokio::time::timeout(BEGIN_TIMEOUT, Arc::clone(&self.shared.writer).lock_owned())
+            .await
+            .map_err(|_| StoreError::Unavailable("a task holds one unit of work at a time".into()))?;
+        let writer = Some(Writer { shared: Arc::clone(&self.shared), _turn: turn });
+        Ok(Box::new(InMemoryUnitOfWork { clock: Arc::clone(&self.clock), draft: self.committed(), writer }))
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        Ok(Box::new(InMemoryUnitOfWork { clock: Arc::clone(&self.clock), draft: self.committed(), writer: None }))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn schema(&self) -> Result<SchemaState, StoreError> {
+        Ok(SchemaState::Current)
+    }
+
+    fn pool(&self) -> PoolState {
+        PoolState::default()
+    }
+}
+
+impl InMemoryUnitOfWork {
+    fn read(&self) -> &State {
+        &self.draft
+    }
+
+    fn write(&mut self) -> Result<&mut State, StoreError> {
+        match self.writer {
+            Some(_) => Ok(&mut self.draft),
+            None => Err(StoreError::Failed("a unit of work that only reads cannot write".into())),
+        }
+    }
+}
+
+#[async_trait]
+impl UnitOfWork for InMemoryUnitOfWork {
+    async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
+        Ok(self.clock.now())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        if let Some(writer) = self.writer {
+            *writer.shared.committed.write().unwrap_or_else(PoisonError::into_inner) = self.draft;
+        }
+        Ok(())
+    }
+}
+
+/// The answer to whoever came second.
+fn conflict<T>(what: &'static str) -> Result<T, StoreError> {
+    Err(StoreError::Conflict { what })
+}
+
+/// A limit of rows as a number of items.
+fn rows(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,56 @@
+//! Sessions, by project and name.
+
+use super::{InMemoryUnitOfWork, conflict};
+use async_trait::async_trait;
+use domain::agents::Session;
+use domain::ids::{AgentId, ProjectId, SessionId};
+use ports::agents::SessionRepository;
+use ports::store::StoreError;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) type Table = BTreeMap<(ProjectId, SessionId), Session>;
+
+fn live_default<'a>(table: &'a Table, project: &ProjectId, agent: &AgentId) -> Option<&'a Session> {
+    table.values().find(|session| {
+        session.is_default && session.ended_at.is_none() && session.agent == *agent && session.project == *project
+    })
+}
+
+#[async_trait]
+impl SessionRepository for InMemoryUnitOfWork {
+    async fn session_find(&mut self, project: &ProjectId, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.read().agents.get(&(project.clone(), id.clone())).cloned())
+    }
+
+    async fn session_find_default(
+        &mut self,
+        project: &ProjectId,
+        agent: &AgentId,
+    ) -> Result<Option<Session>, StoreError> {
+        Ok(live_default(&self.read().agents, project, agent).cloned())
+    }
+
+    async fn session_add(&mut self, session: &Session) -> Result<(), StoreError> {
+        let table = Arc::make_mut(&mut self.write()?.agents);
+        let name = (session.project.clone(), session.id.clone());
+        let is_live_default = session.is_default && session.ended_at.is_none();
+        let second = is_live_default && live_default(table, &session.project, &session.agent).is_some();
+        if second || table.contains_key(&name) {
+            return conflict("session");
+        }
+        table.insert(name, session.clone());
+        Ok(())
+    }
+
+    async fn session_end(&mut self, session: &Session) -> Result<(), StoreError> {
+        let table = Arc::make_mut(&mut self.write()?.agents);
+        match table.get_mut(&(session.project.clone(), session.id.clone())) {
+            Some(stored) if stored.ended_at.is_none() => {
+                stored.ended_at = session.ended_at;
+                Ok(())
+            }
+            Some(_) | None => conflict("session"),
+        }
+    }
+}

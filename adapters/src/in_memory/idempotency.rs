@@ -1,0 +1,42 @@
+//! The records of answered requests, by request.
+
+use super::{InMemoryUnitOfWork, conflict, rows};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::idempotency::{Record, RequestName};
+use ports::idempotency::IdempotencyRepository;
+use ports::store::StoreError;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) type Table = BTreeMap<RequestName, Record>;
+
+#[async_trait]
+impl IdempotencyRepository for InMemoryUnitOfWork {
+    async fn idempotency_find(&mut self, name: &RequestName) -> Result<Option<Record>, StoreError> {
+        Ok(self.read().idempotency.get(name).cloned())
+    }
+
+    async fn idempotency_add(&mut self, record: &Record, forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
+        let table = Arc::make_mut(&mut self.write()?.idempotency);
+        if table.get(&record.name).is_some_and(|stored| stored.created_at >= forgotten_before) {
+            return conflict("idempotency key");
+        }
+        table.insert(record.name.clone(), record.clone());
+        Ok(())
+    }
+
+    async fn idempotency_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+        let table = Arc::make_mut(&mut self.write()?.idempotency);
+        let old: Vec<RequestName> = table
+            .values()
+            .filter(|record| record.created_at < before)
+            .take(rows(rows_max))
+            .map(|record| record.name.clone())
+            .collect();
+        for name in &old {
+            table.remove(name);
+        }
+        Ok(old.len() as u64)
+    }
+}
