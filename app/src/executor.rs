@@ -1,0 +1,387 @@
+//! How every change happens: authorize, begin, decide, save, append audit and facts, commit.
+//!
+//! A use case is a [`Command`]; the [`Executor`] runs it in a unit of work of its own and tries it again whole when
+//! somebody else got there first.
+
+use crate::call::Call;
+use crate::folds::RefusalFolds;
+use crate::locks::doorbell::Doorbell;
+use crate::refusal::{CallError, Refusal};
+use crate::telemetry::metrics::Metrics;
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::agents::{Resolved, Session, SessionRequest, resolve};
+use domain::audit::{Change, Entry, OUTCOME_OK};
+use domain::events::Fact;
+use domain::idempotency::{KEPT_HOURS, Record, RequestName, Verdict, judge};
+use domain::identity::principal::{Action, Denial, Principal, authorize};
+use domain::identity::project;
+use domain::ids::{AgentId, KeyId, SessionId};
+use domain::locks::key::LockKey;
+use ports::ids::IdSource;
+use ports::store::{Store, StoreError, UnitOfWork};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a command is tried when others get there first.
+pub const TRIES_MAX: u32 = 5;
+
+/// A change somebody wants.
+#[async_trait]
+pub trait Command: Send + Sync {
+    /// The operation in the audit log, such as `lock.acquire`.
+    const OPERATION: &'static str;
+    /// What the caller's role must allow.
+    const ACTION: Action;
+    /// Whether it runs in a session.
+    const IN_SESSION: bool;
+    /// Whether the project must exist and not be archived.
+    const IN_PROJECT: bool = true;
+    /// What the caller gets.
+    type Answer: Serialize + DeserializeOwned + Send;
+
+    /// Whether the caller may do it at all.
+    fn authorize(&self, principal: &Principal) -> Result<(), Denial> {
+        authorize(principal, Self::ACTION)
+    }
+
+    /// The content of the request: the same content under the same idempotency key is the same request.
+    fn content(&self) -> Value;
+
+    /// The thing it is about, for the audit line of a refusal.
+    fn target(&self) -> String;
+
+    /// Loads, decides in the domain, saves. Must do the same again if called again.
+    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>)
+    -> Result<Decision<Self::Answer>, StoreError>;
+}
+
+/// What a command may know.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// The session it runs in, if the command needs one.
+    pub session: Option<&'a Session>,
+    /// The store's clock at the start of the unit of work.
+    pub now: DateTime<Utc>,
+}
+
+impl Scene<'_> {
+    /// The session of a command that runs in one.
+    pub fn session_id(&self) -> Result<SessionId, StoreError> {
+        self.session
+            .map(|session| session.id.clone())
+            .ok_or_else(|| StoreError::Failed("a command without a session asked for it".into()))
+    }
+}
+
+/// One thing that happened, for the audit log and for followers.
+#[derive(Debug, Clone)]
+pub struct Happening {
+    /// The line for the audit log.
+    pub change: Change,
+    /// The kind of the fact.
+    pub kind: &'static str,
+    /// The body of the fact.
+    pub body: Value,
+    /// Whether it happened by itself and not because of the caller.
+    pub by_itself: bool,
+}
+
+/// How a command came out.
+#[derive(Debug)]
+pub struct Decision<T> {
+    /// The answer or the refusal.
+    pub result: Result<T, Refusal>,
+    /// What happened, in order.
+    pub happenings: Vec<Happening>,
+    /// The lock keys that became freer.
+    pub freed: Vec<LockKey>,
+    /// Whether this is the caller's final answer, to be replayed.
+    pub is_final: bool,
+}
+
+impl<T> Decision<T> {
+    /// A refusal that changed nothing.
+    pub fn refused(refusal: impl Into<Refusal>) -> Self {
+        Self { result: Err(refusal.into()), happenings: Vec::new(), freed: Vec::new(), is_final: true }
+    }
+
+    /// An answer with what happened.
+    pub fn answered(answer: T, happenings: Vec<Happening>) -> Self {
+        Self { result: Ok(answer), happenings, freed: Vec::new(), is_final: true }
+    }
+}
+
+/// An answer, and whether it is the replay of an earlier one.
+#[derive(Debug)]
+pub struct Answered<T> {
+    /// The answer.
+    pub answer: T,
+    /// Whether the request had been answered before.
+    pub is_replay: bool,
+}
+
+/// Runs commands.
+#[derive(Clone)]
+pub struct Executor {
+    store: Arc<dyn Store>,
+    ids: Arc<dyn IdSource>,
+    folds: Arc<RefusalFolds>,
+    doorbell: Doorbell,
+    metrics: Metrics,
+}
+
+/// What one try came to.
+enum Tried<T> {
+    Done { result: Result<T, Refusal>, is_replay: bool },
+}
+
+impl Executor {
+    /// Puts the parts together.
+    pub fn new(
+        store: Arc<dyn Store>,
+        ids: Arc<dyn IdSource>,
+        folds: Arc<RefusalFolds>,
+        doorbell: Doorbell,
+        metrics: Metrics,
+    ) -> Self {
+        Self { store, ids, folds, doorbell, metrics }
+    }
+
+    /// The store, for reads.
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// The source of ids.
+    pub fn ids(&self) -> &dyn IdSource {
+        self.ids.as_ref()
+    }
+
+    /// The bell that rings when locks become free.
+    pub fn doorbell(&self) -> &Doorbell {
+        &self.doorbell
+    }
+
+    /// Runs a command to its answer.
+    pub async fn execute<C: Command>(&self, call: &Call, command: &C) -> Result<Answered<C::Answer>, CallError> {
+        let started = Instant::now();
+        let mut tries = 0;
+        let outcome = loop {
+            tries += 1;
+            match self.attempt(call, command).await {
+                Err(CallError::Store(StoreError::Conflict { what })) if tries < TRIES_MAX => {
+                    tracing::debug!(operation = C::OPERATION, what, tries, "somebody else got there first");
+                    tokio::time::sleep(self.jitter(tries)).await;
+                }
+                Err(error) => break Err(error),
+                Ok(Tried::Done { result, is_replay }) => {
+                    break result.map(|answer| Answered { answer, is_replay }).map_err(CallError::Refused);
+                }
+            }
+        };
+        let label = match &outcome {
+            Ok(answered) if answered.is_replay => "replay",
+            Ok(_) => OUTCOME_OK,
+            Err(CallError::Refused(refusal)) => {
+                self.metrics.refusal(refusal.slug());
+                "refused"
+            }
+            Err(CallError::Store(StoreError::Conflict { .. })) => "conflict",
+            Err(_) => "failed",
+        };
+        self.metrics.unit_of_work(C::OPERATION, label, tries - 1, started.elapsed().as_secs_f64());
+        outcome
+    }
+
+    async fn attempt<C: Command>(&self, call: &Call, command: &C) -> Result<Tried<C::Answer>, CallError> {
+        let mut uow = self.store.begin().await?;
+        let now = uow.now().await?;
+        let mut happenings = Vec::new();
+        let mut session = None;
+        let fingerprint = call.idempotency_key.as_ref().map(|_| fingerprint::<C>(call, command));
+        let decision = match self.prepare::<C>(call, command, fingerprint.as_ref(), uow.as_mut(), now).await? {
+            Prepared::Refused(refusal) => Decision::refused(refusal),
+            Prepared::Replay(answer) => return replay(answer),
+            Prepared::Ready(resolved) => {
+                if let Some(Resolved::Started(started)) = &resolved {
+                    uow.session_add(started).await?;
+                    happenings.push(session_started(started));
+                }
+                session = resolved.map(|resolved| resolved.session().clone());
+                command.decide(uow.as_mut(), &Scene { call, session: session.as_ref(), now }).await?
+            }
+        };
+        let is_new_name = !matches!(decision.result, Err(Refusal::IdempotencyKeyReused));
+        happenings.extend(decision.happenings);
+        let session_id = session.as_ref().map(|session| session.id.clone()).or_else(|| call.session.clone());
+        let facts: Vec<Fact> = happenings.iter().map(|happening| self.fact(call, happening, now)).collect();
+        let mut entries: Vec<Entry> = Vec::with_capacity(happenings.len() + 1);
+        for happening in happenings {
+            entries.push(self.entry(call, session_id.clone(), happening.change, happening.by_itself, OUTCOME_OK, now)?);
+        }
+        if let Err(refusal) = &decision.result {
+            let change = refused_change(C::OPERATION, command.target(), refusal);
+            let entry = self.entry(call, session_id, change, false, refusal.slug(), now)?;
+            if refusal.is_audited() && self.folds.deserves_a_line(&entry) {
+                entries.push(entry);
+            }
+        }
+        uow.facts_append(&facts).await?;
+        uow.audit_append(&entries).await?;
+        if let (Some(key), Some(fingerprint)) = (&call.idempotency_key, fingerprint) {
+            if decision.is_final && is_new_name {
+                let name = request_name(call, key);
+                let answer = serde_json::to_value(&decision.result).map_err(|e| CallError::Internal(e.to_string()))?;
+                let record = Record { name, fingerprint, answer, created_at: now };
+                uow.idempotency_add(&record, now - TimeDelta::hours(KEPT_HOURS)).await?;
+            }
+        }
+        uow.commit().await?;
+        self.doorbell.ring(&call.project, &decision.freed);
+        Ok(Tried::Done { result: decision.result, is_replay: false })
+    }
+
+    async fn prepare<C: Command>(
+        &self,
+        call: &Call,
+        command: &C,
+        fingerprint: Option<&[u8; 32]>,
+        uow: &mut dyn UnitOfWork,
+        now: DateTime<Utc>,
+    ) -> Result<Prepared, CallError> {
+        if let Err(denial) = command.authorize(&call.principal) {
+            return Ok(Prepared::Refused(denial.into()));
+        }
+        if let (Some(key), Some(fingerprint)) = (&call.idempotency_key, fingerprint) {
+            let found = uow.idempotency_find(&request_name(call, key)).await?;
+            match judge(found.as_ref(), fingerprint, now) {
+                Verdict::Fresh => {}
+                Verdict::Replay(answer) => return Ok(Prepared::Replay(answer)),
+                Verdict::Reused => return Ok(Prepared::Refused(Refusal::IdempotencyKeyReused)),
+            }
+        }
+        if C::IN_PROJECT {
+            let found = uow.project_find(&call.project).await?;
+            if let Err(refusal) = project::writable(found.as_ref(), &call.project) {
+                return Ok(Prepared::Refused(refusal.into()));
+            }
+        }
+        if !C::IN_SESSION {
+            return Ok(Prepared::Ready(None));
+        }
+        let found = match &call.session {
+            Some(id) => uow.session_find(&call.project, id).await?,
+            None => uow.session_find_default(&call.project, &call.principal.agent).await?,
+        };
+        let request = SessionRequest {
+            project: call.project.clone(),
+            agent: call.principal.agent.clone(),
+            named: call.session.clone(),
+        };
+        let fresh = SessionId::parse(&format!("ses_{}", self.ids.random_name()))
+            .map_err(|error| CallError::Internal(error.to_string()))?;
+        Ok(match resolve(request, found, fresh, now) {
+            Ok(resolved) => Prepared::Ready(Some(resolved)),
+            Err(refusal) => Prepared::Refused(refusal.into()),
+        })
+    }
+
+    fn entry(
+        &self,
+        call: &Call,
+        session: Option<SessionId>,
+        change: Change,
+        by_itself: bool,
+        outcome: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Entry, CallError> {
+        let system = |error: domain::ids::InvalidId| CallError::Internal(error.to_string());
+        let (agent, key, session) = if by_itself {
+            (AgentId::parse(crate::call::SYSTEM_NAME).map_err(system)?, system_key().map_err(system)?, None)
+        } else {
+            (call.principal.agent.clone(), call.principal.key.clone(), session)
+        };
+        Ok(Entry {
+            id: self.ids.audit_entry_id(),
+            project: call.project.clone(),
+            at: now,
+            agent,
+            session,
+            key,
+            change,
+            outcome: outcome.to_owned(),
+            repeats: 1,
+            request_id: call.request_id.clone(),
+            trace_id: call.trace_id.clone(),
+            duration_us: call.duration_us(),
+        })
+    }
+
+    fn fact(&self, call: &Call, happening: &Happening, now: DateTime<Utc>) -> Fact {
+        Fact {
+            id: self.ids.fact_id(),
+            project: call.project.clone(),
+            at: now,
+            kind: happening.kind.to_owned(),
+            subject: happening.change.target.clone(),
+            body: happening.body.clone(),
+        }
+    }
+
+    /// 1 to 2^tries × 5 ms, so that two who met do not meet again.
+    fn jitter(&self, tries: u32) -> Duration {
+        let random = u64::from(self.ids.secret()[0]);
+        Duration::from_micros(1_000 + random * 20 * (1 << tries.min(6)))
+    }
+}
+
+enum Prepared {
+    Ready(Option<Resolved>),
+    Replay(Value),
+    Refused(Refusal),
+}
+
+fn system_key() -> Result<KeyId, domain::ids::InvalidId> {
+    KeyId::parse(crate::call::SYSTEM_NAME)
+}
+
+fn request_name(call: &Call, key: &domain::idempotency::IdempotencyKey) -> RequestName {
+    RequestName { project: call.project.clone(), agent: call.principal.agent.clone(), key: key.clone() }
+}
+
+fn fingerprint<C: Command>(call: &Call, command: &C) -> [u8; 32] {
+    // Object keys are sorted by `Value`, so equal contents have equal bytes.
+    let content = json!({ "operation": C::OPERATION, "session": call.session, "content": command.content() });
+    Sha256::digest(content.to_string().as_bytes()).into()
+}
+
+fn replay<T: DeserializeOwned>(answer: Value) -> Result<Tried<T>, CallError> {
+    let result: Result<T, Refusal> = serde_json::from_value(answer).map_err(|source| StoreError::Corrupt {
+        what: "idempotency_records.answer".to_owned(),
+        source: source.into(),
+    })?;
+    Ok(Tried::Done { result, is_replay: true })
+}
+
+fn refused_change(operation: &str, target: String, refusal: &Refusal) -> Change {
+    let after = json!({ "refused": refusal.to_string() });
+    Change { operation: operation.to_owned(), target, before: None, after: Some(after) }
+}
+
+fn session_started(session: &Session) -> Happening {
+    let body = json!({ "session": session.id, "agent": session.agent, "is_default": session.is_default });
+    let change = Change {
+        operation: "session.start".to_owned(),
+        target: session.id.to_string(),
+        before: None,
+        after: Some(body.clone()),
+    };
+    Happening { change, kind: "session.started", body, by_itself: false }
+}

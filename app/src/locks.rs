@@ -1,0 +1,10 @@
+//! Locks: use cases, the line, the HTTP door.
+
+pub mod acquire;
+pub mod api;
+pub mod commands;
+pub mod doorbell;
+pub mod load;
+pub mod queries;
+pub mod sweeper;
+mod views;

@@ -1,0 +1,129 @@
+//! Every way a use case says no, and what can go wrong beside it.
+
+use domain::agents::SessionRefusal;
+use domain::identity::key::KeyRefusal;
+use domain::identity::principal::Denial;
+use domain::identity::project::ProjectRefusal;
+use domain::ids::TicketId;
+use domain::locks::refusal::LockRefusal;
+use ports::store::StoreError;
+use serde::{Deserialize, Serialize};
+
+/// A decision against the caller. It is recorded for replays and written to the audit log under its slug.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// The key does not allow it.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The idempotency key was used for another request.
+    #[error("this `Idempotency-Key` was used for a request with other content")]
+    IdempotencyKeyReused,
+    /// About API keys.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
+    /// About locks.
+    #[error(transparent)]
+    Lock(#[from] LockRefusal),
+    /// About projects.
+    #[error(transparent)]
+    Project(#[from] ProjectRefusal),
+    /// About sessions.
+    #[error(transparent)]
+    Session(#[from] SessionRefusal),
+}
+
+impl Refusal {
+    /// The stable name of the problem, as in `docs/problems.md`.
+    pub const fn slug(&self) -> &'static str {
+        match self {
+            Self::Denied(denial) | Self::Key(KeyRefusal::Denied(denial)) => match denial {
+                Denial::Role { .. } => "role-too-low",
+                Denial::OtherAgent { .. } => "not-your-agent",
+                Denial::OtherProject { .. } => "not-your-project",
+                Denial::NeedsAllProjects => "needs-all-projects",
+            },
+            Self::IdempotencyKeyReused => "idempotency-key-reused",
+            Self::Key(refusal) => match refusal {
+                KeyRefusal::Unknown { .. } => "key-unknown",
+                KeyRefusal::Revoked { .. } => "key-revoked",
+                KeyRefusal::ExpiryPassed => "expiry-passed",
+                KeyRefusal::Denied(_) => "role-too-low",
+            },
+            Self::Lock(refusal) => match refusal {
+                LockRefusal::Held { .. } => "lock-held",
+                LockRefusal::Deadlock { .. } => "deadlock",
+                LockRefusal::LineFull => "line-full",
+                LockRefusal::TicketExpired { .. } => "ticket-expired",
+                LockRefusal::TicketNotYours { .. } => "ticket-not-yours",
+                LockRefusal::TicketMismatch { .. } => "ticket-mismatch",
+                LockRefusal::Stale { .. } => "token-stale",
+                LockRefusal::NotHolder { .. } => "not-holder",
+                LockRefusal::UnknownToken { .. } => "token-unknown",
+                LockRefusal::TokensUsedUp => "tokens-used-up",
+            },
+            Self::Project(refusal) => match refusal {
+                ProjectRefusal::Unknown { .. } => "project-unknown",
+                ProjectRefusal::Exists { .. } => "project-exists",
+                ProjectRefusal::Archived { .. } => "project-archived",
+                ProjectRefusal::DefaultStays => "project-default-stays",
+            },
+            Self::Session(refusal) => match refusal {
+                SessionRefusal::NotYours { .. } => "session-not-yours",
+                SessionRefusal::Ended { .. } => "session-ended",
+                SessionRefusal::Unknown { .. } => "session-unknown",
+            },
+        }
+    }
+
+    /// Whether it is written to the audit log: a domain or policy decision (403, 409, 410), not a bad value (422), an
+    /// unknown thing (404) or a full queue (429, 503).
+    pub const fn is_audited(&self) -> bool {
+        match self {
+            Self::Denied(_) | Self::IdempotencyKeyReused => true,
+            Self::Key(refusal) => match refusal {
+                KeyRefusal::Denied(_) | KeyRefusal::Revoked { .. } => true,
+                KeyRefusal::Unknown { .. } | KeyRefusal::ExpiryPassed => false,
+            },
+            Self::Lock(refusal) => match refusal {
+                LockRefusal::Held { .. }
+                | LockRefusal::Deadlock { .. }
+                | LockRefusal::TicketExpired { .. }
+                | LockRefusal::TicketNotYours { .. }
+                | LockRefusal::Stale { .. }
+                | LockRefusal::NotHolder { .. } => true,
+                LockRefusal::LineFull
+                | LockRefusal::TicketMismatch { .. }
+                | LockRefusal::UnknownToken { .. }
+                | LockRefusal::TokensUsedUp => false,
+            },
+            Self::Project(refusal) => match refusal {
+                ProjectRefusal::Exists { .. } | ProjectRefusal::Archived { .. } | ProjectRefusal::DefaultStays => true,
+                ProjectRefusal::Unknown { .. } => false,
+            },
+            Self::Session(refusal) => match refusal {
+                SessionRefusal::NotYours { .. } | SessionRefusal::Ended { .. } => true,
+                SessionRefusal::Unknown { .. } => false,
+            },
+        }
+    }
+}
+
+/// How a call can fail.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// It was decided against.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store could not say.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server is stopping; the place in line, if any, is kept for a while.
+    #[error("the server is stopping")]
+    ShuttingDown {
+        /// The ticket to present elsewhere.
+        ticket: Option<TicketId>,
+    },
+    /// Something that must be true is not: a defect.
+    #[error("internal: {0}")]
+    Internal(String),
+}
