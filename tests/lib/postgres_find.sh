@@ -94,7 +94,7 @@ fetch_once() {
     mkdir -p "$(cache_dir)" 2>/dev/null || return 1
     log=$(way_log "$way")
     (
-        flock 9
+        ! have flock || flock 9
         "$function"
     ) 9>"$(cache_dir)/$way.lock" >"$log" 2>&1
 }
