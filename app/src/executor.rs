@@ -169,6 +169,12 @@ impl Executor {
         &self.doorbell
     }
 
+    /// Takes out the lines that stand for folded refusals: of the minutes that are over, or all of them.
+    pub fn take_folded(&self, now: DateTime<Utc>, all: bool) -> Vec<Entry> {
+        let folded = if all { self.folds.take_all() } else { self.folds.take_over(now) };
+        folded.into_iter().map(|entry| Entry { id: self.ids.audit_entry_id(), at: now, ..entry }).collect()
+    }
+
     /// Runs a command to its answer.
     pub async fn execute<C: Command>(&self, call: &Call, command: &C) -> Result<Answered<C::Answer>, CallError> {
         let started = Instant::now();
@@ -196,7 +202,7 @@ impl Executor {
             Err(CallError::Store(StoreError::Conflict { .. })) => "conflict",
             Err(_) => "failed",
         };
-        self.metrics.unit_of_work(C::OPERATION, label, tries - 1, started.elapsed().as_secs_f64());
+        self.metrics.unit_of_work(C::OPERATION, label, u64::from(tries - 1), started.elapsed().as_secs_f64());
         outcome
     }
 

@@ -1,0 +1,4 @@
+//! Sessions: one incarnation of an agent, and its end.
+
+pub mod api;
+pub mod commands;

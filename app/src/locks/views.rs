@@ -1,0 +1,513 @@
+//! What requests and answers about locks look like on the wire.
+
+use crate::locks::commands::{LeasesAt, ReleasedLease};
+use crate::locks::queries::KeyStatus;
+use chrono::{DateTime, Utc};
+use domain::locks::conflict::{Conflict, Obstacle};
+use domain::locks::lease::{EndedLease, Ending, Lease, Mode, Waiter};
+use domain::locks::refusal::{CycleStep, StaleToken};
+use poem_openapi::{Enum, Object};
+
+/// How a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "LockMode", rename_all = "snake_case")]
+pub enum ModeView {
+    /// Many may hold it in this mode at once.
+    Shared,
+    /// Nobody else holds it in any mode.
+    Exclusive,
+}
+
+impl From<ModeView> for Mode {
+    fn from(mode: ModeView) -> Self {
+        match mode {
+            ModeView::Shared => Self::Shared,
+            ModeView::Exclusive => Self::Exclusive,
+        }
+    }
+}
+
+impl From<Mode> for ModeView {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Shared => Self::Shared,
+            Mode::Exclusive => Self::Exclusive,
+        }
+    }
+}
+
+/// One key that is wanted.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "WantedLock", deny_unknown_fields)]
+pub struct WantBody {
+    /// A path from the root of the repository (`src/main.rs`), a folder with everything in it (`src/**`), or a named
+    /// resource (`db:schema:users`). At most 512 bytes.
+    #[oai(validator(min_length = 1, max_length = 512))]
+    pub key: String,
+    /// `exclusive` if left out.
+    #[oai(default = "exclusive")]
+    pub mode: ModeView,
+}
+
+fn exclusive() -> ModeView {
+    ModeView::Exclusive
+}
+
+/// Locks to take, all or nothing.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "AcquireLocks", skip_serializing_if_is_none, deny_unknown_fields)]
+pub struct AcquireBody {
+    /// 1 to 64 keys.
+    #[oai(validator(min_items = 1, max_items = 64))]
+    pub keys: Vec<WantBody>,
+    /// How long the locks last without renewal, in seconds. The server's default is two hours.
+    #[oai(validator(minimum(value = "5"), maximum(value = "28800")))]
+    pub ttl_seconds: Option<u32>,
+    /// What for, for others to read.
+    #[oai(validator(min_length = 1, max_length = 512))]
+    pub reason: Option<String>,
+    /// How long to wait in line if they cannot be had at once, in seconds; 0 if left out.
+    #[oai(validator(maximum(value = "60")))]
+    pub wait_seconds: Option<u32>,
+    /// A place in line kept by an earlier answer.
+    #[oai(validator(min_length = 1, max_length = 64))]
+    pub ticket: Option<String>,
+}
+
+/// Locks to keep for longer, all or none.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RenewLocks", skip_serializing_if_is_none, deny_unknown_fields)]
+pub struct RenewBody {
+    /// 1 to 64 fencing tokens, as granted.
+    #[oai(validator(min_items = 1, max_items = 64))]
+    pub tokens: Vec<i64>,
+    /// How long the locks last from now, in seconds; a lock never gets shorter.
+    #[oai(validator(minimum(value = "5"), maximum(value = "28800")))]
+    pub ttl_seconds: Option<u32>,
+}
+
+/// Locks to give back, all or none.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "ReleaseLocks", deny_unknown_fields)]
+pub struct ReleaseBody {
+    /// 1 to 64 fencing tokens, as granted.
+    #[oai(validator(min_items = 1, max_items = 64))]
+    pub tokens: Vec<i64>,
+}
+
+/// A lock to take away from its holder.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "ForceReleaseLock", deny_unknown_fields)]
+pub struct ForceReleaseBody {
+    /// The fencing token it was seen under.
+    pub token: i64,
+    /// Why, for the holder to read.
+    #[oai(validator(min_length = 1, max_length = 512))]
+    pub reason: String,
+}
+
+/// Keys to ask about.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "CheckLocks", deny_unknown_fields)]
+pub struct CheckBody {
+    /// 1 to 64 keys.
+    #[oai(validator(min_items = 1, max_items = 64))]
+    pub keys: Vec<WantBody>,
+}
+
+/// A lock that is held.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "Lock", skip_serializing_if_is_none)]
+pub struct LeaseView {
+    /// What is held, in canonical spelling.
+    pub key: String,
+    /// How.
+    pub mode: ModeView,
+    /// The fencing token: greater than that of every earlier holder of the key. Below 2^53.
+    pub token: i64,
+    /// By which agent.
+    pub agent: String,
+    /// In which of its sessions.
+    pub session: String,
+    /// Since when.
+    pub granted_at: DateTime<Utc>,
+    /// Until when, unless renewed.
+    pub expires_at: DateTime<Utc>,
+    /// How long from the moment of this answer, in milliseconds; independent of clocks.
+    pub expires_in_ms: i64,
+    /// What for.
+    pub reason: Option<String>,
+}
+
+impl LeaseView {
+    pub(super) fn new(lease: Lease, now: DateTime<Utc>) -> Self {
+        let Lease { key, mode, holder, token, granted_at, expires_at, reason } = lease;
+        Self {
+            key: key.into(),
+            mode: mode.into(),
+            token: token.value(),
+            agent: holder.agent.into(),
+            session: holder.session.into(),
+            granted_at,
+            expires_at,
+            expires_in_ms: (expires_at - now).num_milliseconds().max(0),
+            reason: reason.map(Into::into),
+        }
+    }
+}
+
+/// Locks that are held.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "Locks")]
+pub struct LeasesView {
+    /// Each of them.
+    pub locks: Vec<LeaseView>,
+}
+
+impl From<LeasesAt> for LeasesView {
+    fn from(LeasesAt { leases, now }: LeasesAt) -> Self {
+        Self { locks: leases.into_iter().map(|lease| LeaseView::new(lease, now)).collect() }
+    }
+}
+
+/// A page of locks.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "LockPage", skip_serializing_if_is_none)]
+pub struct LeasePageView {
+    /// At most the asked number, by key.
+    pub locks: Vec<LeaseView>,
+    /// Present it as `cursor` for the next page; absent at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// A lock that was given back.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "ReleasedLock")]
+pub struct ReleasedView {
+    /// What was held.
+    pub key: String,
+    /// How.
+    pub mode: ModeView,
+    /// Under which token.
+    pub token: i64,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// Whether it had been released before; then this call changed nothing.
+    pub already_released: bool,
+}
+
+impl From<ReleasedLease> for ReleasedView {
+    fn from(ReleasedLease { ended, already }: ReleasedLease) -> Self {
+        let EndedLease { lease, ended_at, ending: _ } = ended;
+        Self {
+            key: lease.key.into(),
+            mode: lease.mode.into(),
+            token: lease.token.value(),
+            ended_at,
+            already_released: already,
+        }
+    }
+}
+
+/// Locks that were given back.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "ReleasedLocks")]
+pub struct ReleasedLocksView {
+    /// Each of them.
+    pub released: Vec<ReleasedView>,
+}
+
+impl From<Vec<ReleasedLease>> for ReleasedLocksView {
+    fn from(released: Vec<ReleasedLease>) -> Self {
+        Self { released: released.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<Vec<EndedLease>> for ReleasedLocksView {
+    fn from(ended: Vec<EndedLease>) -> Self {
+        ended.into_iter().map(|ended| ReleasedLease { ended, already: false }).collect::<Vec<_>>().into()
+    }
+}
+
+/// How a lock came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "LockEnding", rename_all = "snake_case")]
+pub enum EndingView {
+    /// Its holder gave it back.
+    Released,
+    /// Its time ran out.
+    Expired,
+    /// Its session ended.
+    SessionEnded,
+    /// Its holder got a stronger one on the same key.
+    Replaced,
+    /// Somebody took it away.
+    Forced,
+}
+
+/// A lock of the past.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "EndedLock", skip_serializing_if_is_none)]
+pub struct EndedView {
+    /// What was held.
+    pub key: String,
+    /// How.
+    pub mode: ModeView,
+    /// Under which token.
+    pub token: i64,
+    /// By which agent.
+    pub agent: String,
+    /// In which of its sessions.
+    pub session: String,
+    /// Since when.
+    pub granted_at: DateTime<Utc>,
+    /// Until when.
+    pub ended_at: DateTime<Utc>,
+    /// How it ended.
+    pub how: EndingView,
+    /// Who took it away, if somebody did.
+    pub by: Option<String>,
+    /// Why it was taken away.
+    pub end_reason: Option<String>,
+    /// What it was held for.
+    pub reason: Option<String>,
+}
+
+impl From<EndedLease> for EndedView {
+    fn from(EndedLease { lease, ended_at, ending }: EndedLease) -> Self {
+        let (how, by, end_reason) = match ending {
+            Ending::Released => (EndingView::Released, None, None),
+            Ending::Expired => (EndingView::Expired, None, None),
+            Ending::SessionEnded => (EndingView::SessionEnded, None, None),
+            Ending::Replaced => (EndingView::Replaced, None, None),
+            Ending::Forced { by, reason } => (EndingView::Forced, Some(by.into()), Some(reason.into())),
+        };
+        let Lease { key, mode, holder, token, granted_at, expires_at: _, reason } = lease;
+        Self {
+            key: key.into(),
+            mode: mode.into(),
+            token: token.value(),
+            agent: holder.agent.into(),
+            session: holder.session.into(),
+            granted_at,
+            ended_at,
+            how,
+            by,
+            end_reason,
+            reason: reason.map(Into::into),
+        }
+    }
+}
+
+/// How somebody stands in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "ConflictKind", rename_all = "snake_case")]
+pub enum ConflictKind {
+    /// By holding it.
+    Holder,
+    /// By having come first.
+    AheadInLine,
+}
+
+/// One reason why one wanted key cannot be had.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "LockConflict", skip_serializing_if_is_none)]
+pub struct ConflictView {
+    /// The key that was wanted.
+    pub wanted: String,
+    /// The overlapping key of the other.
+    pub key: String,
+    /// The other's mode.
+    pub mode: ModeView,
+    /// The other agent.
+    pub agent: String,
+    /// Its session.
+    pub session: String,
+    /// Since when it holds or waits.
+    pub since: DateTime<Utc>,
+    /// What for.
+    pub reason: Option<String>,
+    /// Whether it holds or waits.
+    pub kind: ConflictKind,
+    /// The token it holds under.
+    pub token: Option<i64>,
+    /// When that lock ends unless it is renewed.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl From<Conflict> for ConflictView {
+    fn from(conflict: Conflict) -> Self {
+        let Conflict { wanted, key, mode, agent, session, since, reason, obstacle } = conflict;
+        let (kind, token, until) = match obstacle {
+            Obstacle::Holder { token, until } => (ConflictKind::Holder, Some(token.value()), Some(until)),
+            // Tickets are shown to their owners only.
+            Obstacle::AheadInLine { ticket: _ } => (ConflictKind::AheadInLine, None, None),
+        };
+        Self {
+            wanted: wanted.into(),
+            key: key.into(),
+            mode: mode.into(),
+            agent: agent.into(),
+            session: session.into(),
+            since,
+            reason: reason.map(Into::into),
+            kind,
+            token,
+            until,
+        }
+    }
+}
+
+/// What an acquire would come to.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "LockCheck")]
+pub struct CheckView {
+    /// Whether all keys could be had now.
+    pub grantable: bool,
+    /// Everything that stands in the way.
+    pub conflicts: Vec<ConflictView>,
+}
+
+/// Somebody in line.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "LockWaiter", skip_serializing_if_is_none)]
+pub struct WaiterView {
+    /// The place among those who wait for this key, from 1.
+    pub position: u64,
+    /// Which agent.
+    pub agent: String,
+    /// In which of its sessions.
+    pub session: String,
+    /// Everything it waits for.
+    pub keys: Vec<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What for.
+    pub reason: Option<String>,
+}
+
+/// One key, everything about it.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "LockStatus")]
+pub struct StatusView {
+    /// The key in canonical spelling.
+    pub key: String,
+    /// Who holds something that overlaps it.
+    pub holders: Vec<LeaseView>,
+    /// Who waits for something that overlaps it, in order of arrival.
+    pub line: Vec<WaiterView>,
+    /// The last ten past holders of exactly this key, latest first.
+    pub history: Vec<EndedView>,
+}
+
+impl StatusView {
+    pub(super) fn new(key: String, status: KeyStatus) -> Self {
+        let KeyStatus { holders, line, history, now } = status;
+        let waiter = |(position, waiter): (u64, Waiter)| WaiterView {
+            position,
+            keys: waiter.wants.keys().map(ToString::to_string).collect(),
+            agent: waiter.holder.agent.into(),
+            session: waiter.holder.session.into(),
+            since: waiter.joined_at,
+            reason: waiter.reason.map(Into::into),
+        };
+        Self {
+            key,
+            holders: holders.into_iter().map(|lease| LeaseView::new(lease, now)).collect(),
+            line: (1..).zip(line).map(waiter).collect(),
+            history: history.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// Whether a place in line was given up.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "LeftLine")]
+pub struct LeftView {
+    /// False if there was no such place any more.
+    pub left: bool,
+}
+
+/// One step of a circle of waiting.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "CycleStep")]
+pub struct CycleStepView {
+    /// Who waits.
+    pub agent: String,
+    /// In which session.
+    pub session: String,
+    /// For which key.
+    pub waits_for: String,
+    /// Which agent stands in the way.
+    pub held_by: String,
+    /// In which session.
+    pub held_by_session: String,
+}
+
+impl From<CycleStep> for CycleStepView {
+    fn from(CycleStep { agent, session, waits_for, held_by, held_by_session }: CycleStep) -> Self {
+        Self {
+            agent: agent.into(),
+            session: session.into(),
+            waits_for: waits_for.into(),
+            held_by: held_by.into(),
+            held_by_session: held_by_session.into(),
+        }
+    }
+}
+
+/// Who holds something now.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "LockHolder")]
+pub struct HolderView {
+    /// What is held.
+    pub key: String,
+    /// How.
+    pub mode: ModeView,
+    /// Under which token.
+    pub token: i64,
+    /// By which agent.
+    pub agent: String,
+    /// In which of its sessions.
+    pub session: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until when, unless renewed.
+    pub until: DateTime<Utc>,
+}
+
+impl From<Lease> for HolderView {
+    fn from(Lease { key, mode, holder, token, granted_at, expires_at, reason: _ }: Lease) -> Self {
+        Self {
+            key: key.into(),
+            mode: mode.into(),
+            token: token.value(),
+            agent: holder.agent.into(),
+            session: holder.session.into(),
+            since: granted_at,
+            until: expires_at,
+        }
+    }
+}
+
+/// A token that stands for nothing any more.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "StaleToken")]
+pub struct StaleView {
+    /// The token that was presented.
+    pub token: i64,
+    /// The lock it stood for, and what became of it.
+    pub ended: EndedView,
+    /// Who holds something that overlaps its key now.
+    pub holders_now: Vec<HolderView>,
+}
+
+impl From<StaleToken> for StaleView {
+    fn from(StaleToken { token, ended, holders_now }: StaleToken) -> Self {
+        Self {
+            token: token.value(),
+            ended: ended.into(),
+            holders_now: holders_now.into_iter().map(Into::into).collect(),
+        }
+    }
+}
