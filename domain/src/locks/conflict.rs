@@ -53,6 +53,7 @@ pub struct Conflict {
 /// cannot go first anyway and does not stand in its way (PostgreSQL's lock manager orders its queues the same way).
 pub fn conflicts(leases: &[Lease], waiters: &[Waiter], holder: &Holder, wants: &Wants, place: i64) -> Vec<Conflict> {
     let mut found = Vec::new();
+    let first: Vec<&Waiter> = waiters.iter().filter(|waiter| goes_first(leases, waiter, holder, place)).collect();
     for want in wants.iter() {
         let clashes = |key: &LockKey, mode: Mode| !mode.agrees_with(want.mode) && key.overlaps(&want.key);
         for lease in leases.iter().filter(|lease| lease.holder.session != holder.session) {
@@ -69,7 +70,7 @@ pub fn conflicts(leases: &[Lease], waiters: &[Waiter], holder: &Holder, wants: &
                 });
             }
         }
-        for waiter in waiters.iter().filter(|waiter| goes_first(leases, waiter, holder, place)) {
+        for waiter in &first {
             for other in waiter.wants.iter().filter(|other| clashes(&other.key, other.mode)) {
                 found.push(Conflict {
                     wanted: want.key.clone(),

@@ -75,7 +75,9 @@ pub struct LockTable {
 impl LockTable {
     /// Takes what was loaded; what has run out meanwhile ends here.
     pub fn new(loaded: Loaded) -> Self {
-        let Loaded { now, last_token, leases, waiters, ended } = loaded;
+        let Loaded { now, last_token, mut leases, mut waiters, ended } = loaded;
+        leases.sort_by(|a, b| (&a.key, a.token).cmp(&(&b.key, b.token)));
+        waiters.sort_by_key(|waiter| waiter.place);
         let mut table =
             Self { now, last_token, leases: Vec::new(), waiters: Vec::new(), ended, changes: Changes::default() };
         for lease in leases {
@@ -93,8 +95,6 @@ impl LockTable {
                 table.record_gone(LockEvent::PlaceLost(waiter.clone()), &waiter);
             }
         }
-        table.leases.sort_by(|a, b| (&a.key, a.token).cmp(&(&b.key, b.token)));
-        table.waiters.sort_by_key(|waiter| waiter.place);
         table
     }
 
@@ -121,13 +121,14 @@ impl LockTable {
         if obstacles.is_empty() {
             return self.grant(command, known).map(Acquired::Granted);
         }
-        if let Some(cycle) = deadlock::cycle(&self.leases, &self.waiters, &command.holder, &obstacles) {
-            if matches!(command.on_conflict, OnConflict::Wait(_)) || known.is_some() {
-                if let Some(waiter) = known {
-                    self.remove_waiter(waiter.ticket);
-                }
-                return Err(LockRefusal::Deadlock { cycle });
+        let would_wait = known.is_some() || matches!(command.on_conflict, OnConflict::Wait(_));
+        if would_wait
+            && let Some(cycle) = deadlock::cycle(&self.leases, &self.waiters, &command.holder, &obstacles)
+        {
+            if let Some(waiter) = known {
+                self.remove_waiter(waiter.ticket);
             }
+            return Err(LockRefusal::Deadlock { cycle });
         }
         match (known, command.on_conflict) {
             (Some(waiter), OnConflict::Wait(_)) => Ok(self.stay(waiter, obstacles)),
@@ -237,10 +238,10 @@ impl LockTable {
     fn grant_one(&mut self, command: &Acquire, want: &Want) -> Result<Lease, LockRefusal> {
         let is_own = |lease: &&Lease| lease.key == want.key && lease.holder.session == command.holder.session;
         let own = self.leases.iter().find(is_own).cloned();
-        if let Some(lease) = &own {
-            if lease.mode >= want.mode {
-                return Ok(self.extend(lease.clone(), command.ttl, command.reason.as_ref()));
-            }
+        if let Some(lease) = &own
+            && lease.mode >= want.mode
+        {
+            return Ok(self.extend(lease.clone(), command.ttl, command.reason.as_ref()));
         }
         let token = self.draw_token()?;
         let kept = own.as_ref().map(|lease| self.end(lease, Ending::Replaced).lease);
