@@ -114,3 +114,7 @@ pub fn end(session: Session, now: DateTime<Utc>) -> Result<Session, SessionRefus
         Some(ended_at) => Err(SessionRefusal::Ended { id: session.id, ended_at }),
     }
 }
+
+#[cfg(test)]
+#[path = "agents_tests.rs"]
+mod tests;

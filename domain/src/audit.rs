@@ -123,3 +123,7 @@ impl RefusalCount {
         self.seen.saturating_sub(REFUSALS_PER_WINDOW_MAX)
     }
 }
+
+#[cfg(test)]
+#[path = "audit_tests.rs"]
+mod tests;

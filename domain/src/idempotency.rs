@@ -77,3 +77,7 @@ pub fn judge(found: Option<&Record>, fingerprint: &[u8; 32], now: DateTime<Utc>)
         _ => Verdict::Fresh,
     }
 }
+
+#[cfg(test)]
+#[path = "idempotency_tests.rs"]
+mod tests;

@@ -143,3 +143,7 @@ fn changeable(caller: &Principal, found: Option<ApiKey>, id: &KeyId) -> Result<A
         None => Ok(key),
     }
 }
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;

@@ -146,3 +146,7 @@ pub fn project_of(principal: &Principal, named: Option<ProjectId>, default: Proj
         (Scope::Project(bound), Some(claimed)) => Err(Denial::OtherProject { bound: bound.clone(), claimed }),
     }
 }
+
+#[cfg(test)]
+#[path = "principal_tests.rs"]
+mod tests;

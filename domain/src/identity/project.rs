@@ -72,3 +72,7 @@ pub fn writable(found: Option<&Project>, id: &ProjectId) -> Result<(), ProjectRe
         Some(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "project_tests.rs"]
+mod tests;

@@ -50,7 +50,7 @@ pub struct Conflict {
 ///
 /// First come first served: whoever came earlier and wants something overlapping goes first, for single keys as for
 /// several, so nobody starves. One exception keeps the line moving: somebody who waits for a lease of `holder` itself
-/// cannot go first anyway and does not stand in its way (PostgreSQL's lock manager orders its queues the same way).
+/// cannot go first anyway and does not stand in its way (the lock manager of Postgres orders its queues so too).
 pub fn conflicts(leases: &[Lease], waiters: &[Waiter], holder: &Holder, wants: &Wants, place: i64) -> Vec<Conflict> {
     let mut found = Vec::new();
     let first: Vec<&Waiter> = waiters.iter().filter(|waiter| goes_first(leases, waiter, holder, place)).collect();

@@ -250,3 +250,7 @@ impl Waiter {
         now < self.kept_until
     }
 }
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

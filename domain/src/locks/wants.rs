@@ -67,3 +67,29 @@ impl TryFrom<Vec<Want>> for Wants {
         Self::try_new(wants)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn want(key: &str, mode: Mode) -> Want {
+        Want { key: LockKey::parse(key).unwrap(), mode }
+    }
+
+    #[test]
+    fn wants_are_sorted_and_each_key_is_wanted_once_in_its_stronger_mode() {
+        let both = [want("b", Mode::Shared), want("./b", Mode::Exclusive), want("a", Mode::Shared)];
+        let wants = Wants::try_new(both.to_vec()).unwrap();
+        assert_eq!(Vec::from(wants.clone()), [want("a", Mode::Shared), want("b", Mode::Exclusive)]);
+        let reversed = Wants::try_new(both.into_iter().rev().collect()).unwrap();
+        assert_eq!(reversed, wants, "the order they are given in does not matter");
+    }
+
+    #[test]
+    fn there_are_1_to_64_keys() {
+        let many = |n: usize| (0..n).map(|n| want(&format!("f{n}"), Mode::Shared)).collect::<Vec<_>>();
+        assert_eq!(Wants::try_new(many(0)), Err(InvalidWants { given: 0 }));
+        assert!(Wants::try_new(many(Wants::KEYS_MAX)).is_ok());
+        assert_eq!(Wants::try_new(many(Wants::KEYS_MAX + 1)), Err(InvalidWants { given: 65 }));
+    }
+}
