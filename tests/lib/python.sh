@@ -3,13 +3,22 @@
 
 # What the failing step needs, installed when we may and named when we may not.
 debian_package() {
-    if is_root && have apt-get; then
-        note "installing Debian's $*"
-        { apt-get -q update && apt-get -q -y install --no-install-recommends "$@"; } >&2 </dev/null
-    else
+    if ! is_root || ! have apt-get; then
         note "Debian's $* must be there: apt-get install $*"
         return 1
     fi
+    note "installing Debian's $*"
+    local log
+    log=$(mktemp)
+    if ! {
+        apt-get -q update &&
+            DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"
+    } >"$log" 2>&1 </dev/null; then
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
 }
 
 python_venv() {
