@@ -299,6 +299,14 @@ impl From<EndedLease> for EndedView {
     }
 }
 
+/// A lock that was taken away.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "ForcedLock")]
+pub struct ForcedView {
+    /// The lock as it ended.
+    pub released: EndedView,
+}
+
 /// How somebody stands in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "ConflictKind", rename_all = "snake_case")]

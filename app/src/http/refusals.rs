@@ -1,0 +1,103 @@
+//! From what a use case says to what the caller reads: the only place where a refusal gets its members.
+//!
+//! Its status stands in the table of problems, under the slug that `Refusal::slug` gives it.
+
+use crate::http::problem::{BUSY, INTERNAL, Kind, Problem, SHUTTING_DOWN, SLUGS, UNAVAILABLE};
+use crate::locks::views::{ConflictView, CycleStepView, StaleView};
+use crate::refusal::{CallError, Refusal};
+use domain::locks::refusal::LockRefusal;
+use ports::store::StoreError;
+
+/// When a caller may try again after the store was away, in milliseconds.
+const UNAVAILABLE_RETRY_MS: u64 = 1_000;
+
+/// When a caller may try again after others got there first too often, in milliseconds.
+const BUSY_RETRY_MS: u64 = 100;
+
+/// When a caller may try again at another server, or at this one after its restart, in milliseconds.
+const SHUTTING_DOWN_RETRY_MS: u64 = 500;
+
+/// When a caller may try again after finding the line full, in milliseconds.
+const LINE_FULL_RETRY_MS: u64 = 5_000;
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(refusal) => refusal.into(),
+            CallError::Store(error) => error.into(),
+            CallError::ShuttingDown { ticket } => {
+                let problem = Self::new(&SHUTTING_DOWN).retryable_after_ms(SHUTTING_DOWN_RETRY_MS);
+                match ticket {
+                    Some(ticket) => problem.ticket(ticket.to_string()),
+                    None => problem,
+                }
+            }
+            CallError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => {
+                Self::new(&UNAVAILABLE).retryable_after_ms(UNAVAILABLE_RETRY_MS).caused_by(chain(cause.as_ref()))
+            }
+            StoreError::Conflict { what } => {
+                Self::new(&BUSY).retryable_after_ms(BUSY_RETRY_MS).caused_by(format!("conflict on {what}"))
+            }
+            error @ (StoreError::Corrupt { .. } | StoreError::Failed(_)) => Self::internal(chain(&error)),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        let problem = Self::new(kind(refusal.slug())).detail(detail);
+        match refusal {
+            Refusal::Lock(refusal) => with_members(problem, refusal),
+            Refusal::Denied(_)
+            | Refusal::IdempotencyKeyReused
+            | Refusal::Key(_)
+            | Refusal::Project(_)
+            | Refusal::Session(_) => problem,
+        }
+    }
+}
+
+fn with_members(problem: Problem, refusal: LockRefusal) -> Problem {
+    match refusal {
+        LockRefusal::Held { conflicts, place } => {
+            let problem = problem.retryable().conflicts(conflicts.into_iter().map(ConflictView::from).collect());
+            match place {
+                Some(place) => problem.ticket(place.ticket.to_string()).position(place.position),
+                None => problem.hint("send `wait_seconds` to wait in line"),
+            }
+        }
+        LockRefusal::Deadlock { cycle } => problem.cycle(cycle.into_iter().map(CycleStepView::from).collect()),
+        LockRefusal::Stale { stale } => problem.stale(stale.into_iter().map(StaleView::from).collect()),
+        LockRefusal::LineFull => problem.retryable_after_ms(LINE_FULL_RETRY_MS),
+        LockRefusal::TicketExpired { .. }
+        | LockRefusal::TicketNotYours { .. }
+        | LockRefusal::TicketMismatch { .. }
+        | LockRefusal::NotHolder { .. }
+        | LockRefusal::UnknownToken { .. }
+        | LockRefusal::TokensUsedUp => problem,
+    }
+}
+
+fn kind(slug: &str) -> &'static Kind {
+    SLUGS.iter().copied().find(|kind| kind.slug == slug).unwrap_or(&INTERNAL)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,18 @@
+//! The chapters of the API's description.
+
+use poem_openapi::Tags;
+
+/// One chapter each.
+#[derive(Tags)]
+pub enum Tag {
+    /// Leases on files, folders and named resources.
+    Locks,
+    /// Incarnations of agents.
+    Sessions,
+    /// Who did what to what.
+    Audit,
+    /// Projects, keys, and who is calling.
+    Identity,
+    /// How the server is.
+    Operations,
+}

@@ -1,0 +1,155 @@
+//! `pointsman serve`: from the configuration to a server that answers, and from a signal to its end.
+
+use crate::audit;
+use crate::config::Config;
+use crate::executor::Executor;
+use crate::http::acceptor::Acceptor;
+use crate::http::server::{ServerSettings, serve};
+use crate::identity::authenticate::Authenticator;
+use crate::identity::bootstrap::{self, BootstrapError};
+use crate::store::{self, OpenError};
+use crate::telemetry::metrics::PoolStatus;
+use crate::telemetry::{Telemetry, TelemetryError};
+use crate::wiring::Parts;
+use crate::workers;
+use adapters::system::{RandomIds, SystemClock};
+use domain::locks::lease::{InvalidTtl, Ttl};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long the last words to the store may take at the end.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+
+/// Why the server did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The log or the exporters cannot be started.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// Nobody could come in, or anybody.
+    #[error(transparent)]
+    Identity(#[from] BootstrapError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(std::io::Error),
+    /// The default TTL is out of bounds.
+    #[error(transparent)]
+    Ttl(#[from] InvalidTtl),
+    /// The description of the API cannot be made.
+    #[error("the description of the API cannot be made: {0}")]
+    Document(#[from] serde_json::Error),
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> Result<(), ServeError> {
+    let telemetry = Telemetry::start(&config.telemetry, env!("CARGO_PKG_VERSION"))?;
+    for notice in &config.notices {
+        tracing::warn!("{notice}");
+    }
+    let result = run_logged(&config, &telemetry).await;
+    telemetry.stop().await;
+    result
+}
+
+async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeError> {
+    let stopping = CancellationToken::new();
+    stop_on_signal(&stopping).map_err(ServeError::Signals)?;
+    let store = store::open(config).await?;
+    let (pool, metrics) = (store.clone(), telemetry.metrics());
+    metrics.watch_pool(move || {
+        let state = pool.pool();
+        PoolStatus { size: u64::from(state.size), idle: u64::from(state.idle) }
+    });
+    let clock = Arc::new(SystemClock);
+    let ids = Arc::new(RandomIds);
+    let authenticator =
+        Authenticator::new(&config.identity, store.clone(), clock.clone(), ids.clone(), metrics.clone())
+            .map_err(BootstrapError::from)?;
+    let seconds = u32::try_from(config.locks.ttl_default.as_secs()).unwrap_or(u32::MAX);
+    let parts = Parts {
+        store,
+        clock,
+        ids,
+        metrics: metrics.clone(),
+        authenticator: authenticator.clone(),
+        default_ttl: Ttl::try_new(seconds)?,
+        request_timeout: config.http.request_timeout,
+        access_log: config.http.access_log,
+        stopping: stopping.clone(),
+    };
+    let executor = parts.executor();
+    let welcome = bootstrap::prepare(config, &executor).await?;
+    let address = config.http.listen;
+    let listen_error = |source| ServeError::Listen { address, source };
+    let acceptor = Acceptor::bind(address, config.http.connections_max).map_err(listen_error)?;
+    let bound = acceptor.local_addr().map_err(listen_error)?;
+    let endpoint = parts.endpoint(&executor)?;
+    let loops = workers::start(&executor, &authenticator, &metrics, &stopping);
+    tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");
+    welcome.show(bound);
+    let drained = serve(acceptor, endpoint, ServerSettings::new(&config.http, metrics), stopping.clone()).await;
+    loops.wait().await;
+    say_last_words(&executor, &authenticator).await;
+    tracing::info!(cut = drained.cut, "stopped");
+    Ok(())
+}
+
+/// What is still in memory and belongs in the store: folded refusals and when keys were used.
+async fn say_last_words(executor: &Executor, authenticator: &Authenticator) {
+    let words = async {
+        let folded = audit::sweeper::write_folded(executor, true).await;
+        let used = authenticator.flush().await;
+        (folded, used)
+    };
+    match tokio::time::timeout(LAST_WORDS_MAX, words).await {
+        Ok((folded, used)) => {
+            if let Err(error) = folded {
+                tracing::warn!(%error, "folded refusals were not written to the audit log");
+            }
+            if let Err(error) = used {
+                tracing::warn!(%error, "when keys were last used was not written");
+            }
+        }
+        Err(_) => tracing::warn!("the database did not take the last words in time"),
+    }
+}
+
+#[cfg(unix)]
+fn stop_on_signal(stopping: &CancellationToken) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopping = stopping.clone();
+    tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        stopping.cancel();
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn stop_on_signal(stopping: &CancellationToken) -> std::io::Result<()> {
+    let stopping = stopping.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stopping.cancel();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Puts the parts together: the one place that knows them all.
+
+use crate::agents::api::AgentsApi;
+use crate::audit::api::AuditApi;
+use crate::audit::queries::AuditQueries;
+use crate::executor::Executor;
+use crate::folds::RefusalFolds;
+use crate::health::HealthApi;
+use crate::http::methods::Methods;
+use crate::http::timeout::TimeLimits;
+use crate::http::{Stack, docs_page, problem, stack};
+use crate::identity::api::{KeysApi, MeApi, ProjectsApi};
+use crate::identity::authenticate::Authenticator;
+use crate::locks::acquire::AcquireLocks;
+use crate::locks::api::LocksApi;
+use crate::locks::doorbell::Doorbell;
+use crate::telemetry::Metrics;
+use domain::locks::lease::{Ttl, Waiter};
+use poem::endpoint::BoxEndpoint;
+use poem::{EndpointExt, Response, Route};
+use poem_openapi::OpenApiService;
+use ports::clock::Clock;
+use ports::ids::IdSource;
+use ports::store::Store;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What everything is built from.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The process's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids and secrets come from.
+    pub ids: Arc<dyn IdSource>,
+    /// Where everything is counted.
+    pub metrics: Metrics,
+    /// Who may come in.
+    pub authenticator: Authenticator,
+    /// How long locks last whose takers name no time.
+    pub default_ttl: Ttl,
+    /// How long a request may take, waiting on purpose apart.
+    pub request_timeout: Duration,
+    /// Whether each answered request is logged.
+    pub access_log: bool,
+    /// Cancelled when the server is to stop.
+    pub stopping: CancellationToken,
+}
+
+/// The paths whose requests may wait on purpose.
+const WAITING_PATHS: &[&str] = &["/v1/locks/acquire"];
+
+type Apis = (HealthApi, LocksApi, AgentsApi, AuditApi, MeApi, KeysApi, ProjectsApi);
+
+impl Parts {
+    /// What runs every change.
+    pub fn executor(&self) -> Executor {
+        let folds = Arc::new(RefusalFolds::default());
+        Executor::new(self.store.clone(), self.ids.clone(), folds, Doorbell::default(), self.metrics.clone())
+    }
+
+    /// The whole of what is served.
+    pub fn endpoint(self, executor: &Executor) -> Result<BoxEndpoint<'static, Response>, serde_json::Error> {
+        let service = self.service(executor);
+        let document = docs_page::document(&service)?;
+        let methods = Methods::of_openapi(&document, "").with("/openapi.json", "GET").with("/docs", "GET");
+        let routes = Route::new()
+            .at("/openapi.json", docs_page::json(&document))
+            .at("/docs", docs_page::page(&service, &document))
+            .at("/problems/:slug", problem::pages())
+            .nest("/", service)
+            .data(self.authenticator.clone());
+        let ids = self.ids.clone();
+        let plumbing = Stack {
+            metrics: self.metrics.clone(),
+            access_log: self.access_log,
+            request_ids: Arc::new(move || format!("req_{}", ids.random_name())),
+            time_limits: TimeLimits {
+                request: self.request_timeout,
+                wait_max: Duration::from_secs(u64::from(Waiter::WAIT_SECONDS_MAX)),
+                waiting_paths: WAITING_PATHS.into(),
+            },
+            methods,
+        };
+        Ok(stack(routes, plumbing).boxed())
+    }
+
+    /// The description of the API, as committed in `docs/openapi.json`.
+    pub fn document(&self) -> Result<Value, serde_json::Error> {
+        docs_page::document(&self.service(&self.executor()))
+    }
+
+    fn service(&self, executor: &Executor) -> OpenApiService<Apis, ()> {
+        let acquire = AcquireLocks::new(executor.clone(), self.metrics.clone(), self.stopping.clone());
+        let apis = (
+            HealthApi::new(self.store.clone(), self.metrics.clone(), self.stopping.clone()),
+            LocksApi::new(executor.clone(), acquire, self.default_ttl),
+            AgentsApi::new(executor.clone()),
+            AuditApi::new(AuditQueries::new(executor.clone())),
+            MeApi::default(),
+            KeysApi::new(executor.clone(), self.clock.clone()),
+            ProjectsApi::new(executor.clone()),
+        );
+        OpenApiService::new(apis, "Pointsman", env!("CARGO_PKG_VERSION")).description(
+            "Coordinates fleets of agents: leases on files, folders and named resources, with fencing tokens, waiting \
+             in line, and an audit log that tells what happened.",
+        )
+    }
+}

@@ -1,0 +1,99 @@
+//! What runs beside the requests: named loops that do a round, rest, and stop when told.
+
+use crate::audit;
+use crate::executor::Executor;
+use crate::identity::authenticate::Authenticator;
+use crate::locks;
+use crate::refusal::CallError;
+use crate::telemetry::Metrics;
+use chrono::TimeDelta;
+use domain::idempotency::KEPT_HOURS;
+use std::future::Future;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Between two rounds of ending what ran out, writing folded refusals and noting used keys.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Between two rounds of forgetting old idempotency records.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The most idempotency records forgotten in one unit of work.
+const PRUNED_ROWS_MAX: u32 = 1_000;
+
+/// Starts every loop; each ends soon after `stopping` is cancelled.
+pub fn start(
+    executor: &Executor,
+    authenticator: &Authenticator,
+    metrics: &Metrics,
+    stopping: &CancellationToken,
+) -> TaskTracker {
+    let loops = TaskTracker::new();
+    let sweeping = executor.clone();
+    loops.spawn(every("locks", SWEEP_INTERVAL, stopping.clone(), move || {
+        let executor = sweeping.clone();
+        async move { locks::sweeper::sweep(&executor).await }
+    }));
+    let folding = executor.clone();
+    loops.spawn(every("audit", SWEEP_INTERVAL, stopping.clone(), move || {
+        let executor = folding.clone();
+        async move { audit::sweeper::write_folded(&executor, false).await }
+    }));
+    let noting = authenticator.clone();
+    loops.spawn(every("keys", SWEEP_INTERVAL, stopping.clone(), move || {
+        let authenticator = noting.clone();
+        async move { authenticator.flush().await.map_err(CallError::Store) }
+    }));
+    let pruning = executor.clone();
+    loops.spawn(every("idempotency", PRUNE_INTERVAL, stopping.clone(), move || {
+        let executor = pruning.clone();
+        async move { forget_answers(&executor).await }
+    }));
+    let (counting, gauges) = (executor.clone(), metrics.clone());
+    loops.spawn(every("metrics", SWEEP_INTERVAL, stopping.clone(), move || {
+        let (executor, metrics) = (counting.clone(), gauges.clone());
+        async move {
+            let (leases, waiters) = executor.store().begin_read().await?.lock_counts().await?;
+            metrics.locks_held(leases);
+            metrics.lock_waiters(waiters);
+            Ok(())
+        }
+    }));
+    loops.close();
+    loops
+}
+
+async fn every<F, R>(name: &'static str, rest: Duration, stopping: CancellationToken, mut round: F)
+where
+    F: FnMut() -> R + Send,
+    R: Future<Output = Result<(), CallError>> + Send,
+{
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(rest) => {}
+        }
+        match round().await {
+            Ok(()) if failing => {
+                failing = false;
+                tracing::info!(worker = name, "works again");
+            }
+            Ok(()) => {}
+            // Told once, not every round, while the database is away.
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(worker = name, %error, "failed, and will try again");
+            }
+            Err(error) => tracing::debug!(worker = name, %error, "still fails"),
+        }
+    }
+}
+
+async fn forget_answers(executor: &Executor) -> Result<(), CallError> {
+    let mut uow = executor.store().begin().await?;
+    let now = uow.now().await?;
+    uow.idempotency_prune(now - TimeDelta::hours(KEPT_HOURS), PRUNED_ROWS_MAX).await?;
+    Ok(uow.commit().await?)
+}
