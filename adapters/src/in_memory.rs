@@ -49,6 +49,8 @@ struct InMemoryUnitOfWork {
     draft: State,
     /// `None` in a unit of work that only reads.
     writer: Option<Writer>,
+    /// Writes that began and did not succeed. As in a database, nothing of such a unit of work can be kept.
+    failed_writes: u32,
 }
 
 struct Writer {
@@ -71,8 +73,9 @@ impl InMemoryStore {
         Self { clock, shared: Arc::new(Shared { writer: Arc::default(), committed }) }
     }
 
-    fn committed(&self) -> State {
-        self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn unit(&self, writer: Option<Writer>) -> Box<dyn UnitOfWork> {
+        let draft = self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::new(InMemoryUnitOfWork { clock: Arc::clone(&self.clock), draft, writer, failed_writes: 0 })
     }
 }
 
@@ -82,12 +85,11 @@ impl Store for InMemoryStore {
         let turn = tokio::time::timeout(BEGIN_TIMEOUT, Arc::clone(&self.shared.writer).lock_owned())
             .await
             .map_err(|_| StoreError::Unavailable("a task holds one unit of work at a time".into()))?;
-        let writer = Some(Writer { shared: Arc::clone(&self.shared), _turn: turn });
-        Ok(Box::new(InMemoryUnitOfWork { clock: Arc::clone(&self.clock), draft: self.committed(), writer }))
+        Ok(self.unit(Some(Writer { shared: Arc::clone(&self.shared), _turn: turn })))
     }
 
     async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        Ok(Box::new(InMemoryUnitOfWork { clock: Arc::clone(&self.clock), draft: self.committed(), writer: None }))
+        Ok(self.unit(None))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -108,11 +110,18 @@ impl InMemoryUnitOfWork {
         &self.draft
     }
 
+    /// Begins a write, which counts as failed until [`Self::wrote`].
     fn write(&mut self) -> Result<&mut State, StoreError> {
+        self.failed_writes += 1;
         match self.writer {
             Some(_) => Ok(&mut self.draft),
             None => Err(StoreError::Failed("a unit of work that only reads cannot write".into())),
         }
+    }
+
+    /// Ends a write that succeeded.
+    fn wrote(&mut self) {
+        self.failed_writes -= 1;
     }
 }
 
@@ -123,6 +132,9 @@ impl UnitOfWork for InMemoryUnitOfWork {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        if self.failed_writes > 0 {
+            return Err(StoreError::Failed("a write of this unit of work failed, so it can only be dropped".into()));
+        }
         if let Some(writer) = self.writer {
             *writer.shared.committed.write().unwrap_or_else(PoisonError::into_inner) = self.draft;
         }

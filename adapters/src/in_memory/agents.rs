@@ -40,6 +40,7 @@ impl SessionRepository for InMemoryUnitOfWork {
             return conflict("session");
         }
         table.insert(name, session.clone());
+        self.wrote();
         Ok(())
     }
 
@@ -48,6 +49,7 @@ impl SessionRepository for InMemoryUnitOfWork {
         match table.get_mut(&(session.project.clone(), session.id.clone())) {
             Some(stored) if stored.ended_at.is_none() => {
                 stored.ended_at = session.ended_at;
+                self.wrote();
                 Ok(())
             }
             Some(_) | None => conflict("session"),

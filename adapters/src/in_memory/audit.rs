@@ -27,6 +27,7 @@ impl AuditLog for InMemoryUnitOfWork {
                 return conflict("audit entry");
             }
         }
+        self.wrote();
         Ok(())
     }
 

@@ -18,6 +18,7 @@ impl FactLog for InMemoryUnitOfWork {
         for fact in facts {
             table.entry(fact.project.clone()).or_default().push(Arc::new(fact.clone()));
         }
+        self.wrote();
         Ok(())
     }
 

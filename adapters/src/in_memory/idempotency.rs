@@ -23,6 +23,7 @@ impl IdempotencyRepository for InMemoryUnitOfWork {
             return conflict("idempotency key");
         }
         table.insert(record.name.clone(), record.clone());
+        self.wrote();
         Ok(())
     }
 
@@ -37,6 +38,7 @@ impl IdempotencyRepository for InMemoryUnitOfWork {
         for name in &old {
             table.remove(name);
         }
+        self.wrote();
         Ok(old.len() as u64)
     }
 }

@@ -58,6 +58,7 @@ impl ProjectRepository for InMemoryUnitOfWork {
         }
         table.projects.insert(project.id.clone(), project.clone());
         Arc::make_mut(&mut state.locks).add_project(&project.id);
+        self.wrote();
         Ok(())
     }
 
@@ -66,6 +67,7 @@ impl ProjectRepository for InMemoryUnitOfWork {
         match table.projects.get_mut(&project.id) {
             Some(stored) if stored.archived_at.is_none() => {
                 stored.archived_at = project.archived_at;
+                self.wrote();
                 Ok(())
             }
             Some(_) | None => conflict("project"),
@@ -105,6 +107,7 @@ impl KeyRepository for InMemoryUnitOfWork {
             return conflict("key");
         }
         table.keys.insert(key.id.clone(), key.clone());
+        self.wrote();
         Ok(())
     }
 
@@ -115,6 +118,7 @@ impl KeyRepository for InMemoryUnitOfWork {
                 stored.secret_hash = key.secret_hash;
                 stored.rotated_at = key.rotated_at;
                 stored.revoked_at = key.revoked_at;
+                self.wrote();
                 Ok(())
             }
             None => conflict("key"),
@@ -128,6 +132,7 @@ impl KeyRepository for InMemoryUnitOfWork {
                 stored.last_used_at = stored.last_used_at.max(Some(*at));
             }
         }
+        self.wrote();
         Ok(())
     }
 }

@@ -167,6 +167,7 @@ impl LockRepository for InMemoryUnitOfWork {
                 Arc::make_mut(table).ended.retain(|token, _| !old.contains(token));
             }
         }
+        self.wrote();
         Ok(pruned as u64)
     }
 
@@ -198,6 +199,7 @@ impl LockRepository for InMemoryUnitOfWork {
         match Arc::make_mut(&mut self.write()?.locks).projects.get_mut(project) {
             Some(table) if table.last_token == head.last_token => {
                 Arc::make_mut(table).apply(changes);
+                self.wrote();
                 Ok(())
             }
             Some(_) | None => conflict("lock table"),
@@ -219,6 +221,7 @@ impl LockRepository for InMemoryUnitOfWork {
             let project = Arc::make_mut(project);
             project.last_token = project.last_token.max(base);
         }
+        self.wrote();
         Ok(())
     }
 }
