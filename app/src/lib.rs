@@ -1,2 +1,4 @@
 //! P
 pub mod config;
+pub mod http;
+pub mod telemetry;

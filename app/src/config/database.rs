@@ -13,7 +13,7 @@ pub enum Database {
         /// What a commit waits for.
         synchronous: SqliteSynchronous,
     },
-    /// A PostgreSQL server.
+    /// A `PostgreSQL` server.
     Postgres(Postgres),
     /// Nothing is kept; for tests.
     Memory,
@@ -28,7 +28,7 @@ pub enum SqliteSynchronous {
     Normal,
 }
 
-/// How to reach PostgreSQL and for how long to wait.
+/// How to reach the server and for how long to wait.
 #[derive(Debug, Clone)]
 pub struct Postgres {
     /// The connection string.

@@ -69,20 +69,18 @@ impl Reader {
             _ => (0, u64::MAX),
         };
         let number = raw.parse::<u64>().ok().filter(|number| (min..=max).contains(number));
-        match number.and_then(|number| T::try_from(number).ok()) {
-            Some(number) => Some(number),
-            None => {
-                let service_link = raw.starts_with("tcp://") || raw.starts_with("udp://");
-                let cause = if service_link {
-                    "; this one looks like a Kubernetes service link: set `enableServiceLinks: false` or give the \
-                     variable a value of its own"
-                } else {
-                    ""
-                };
-                self.refuse(name, format!("must be a whole number from {min} to {max}{cause}"));
-                None
-            }
+        let number = number.and_then(|number| T::try_from(number).ok());
+        if number.is_none() {
+            let is_service_link = raw.starts_with("tcp://") || raw.starts_with("udp://");
+            let cause = if is_service_link {
+                "; this one looks like a Kubernetes service link: set `enableServiceLinks: false` or give the variable \
+                 a value of its own"
+            } else {
+                ""
+            };
+            self.refuse(name, format!("must be a whole number from {min} to {max}{cause}"));
         }
+        number
     }
 
     /// `true` or `false`, in the spellings people use.

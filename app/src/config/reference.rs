@@ -87,6 +87,12 @@ impl Section {
     }
 }
 
+impl Section {
+    fn variables(self) -> impl Iterator<Item = &'static Variable> {
+        VARIABLES.iter().filter(move |variable| variable.section == self)
+    }
+}
+
 /// The variable of that exact name.
 pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
@@ -106,32 +112,19 @@ pub fn markdown() -> String {
          set. Anything wrong stops the start, with every fault listed at once; values are never printed.\n\n",
     );
     for section in Section::ALL {
-        page.push_str(&format!(
-            "## {}\n\n| Variable | Values | Default | Meaning |\n|---|---|---|---|\n",
-            section.title()
-        ));
-        for variable in VARIABLES.iter().filter(|variable| variable.section == section) {
-            let default =
-                if variable.default.is_empty() { "–".to_owned() } else { format!("`{}`", variable.default) };
-            let secret = if variable.secret { " **Secret.**" } else { "" };
-            page.push_str(&format!(
-                "| `{}` | {} | {default} | {}{secret} |\n",
-                variable.name,
-                variable.values(),
-                variable.meaning
-            ));
-        }
+        page += &format!("## {}\n\n| Variable | Values | Default | Meaning |\n|---|---|---|---|\n", section.title());
+        page.extend(section.variables().map(Variable::row));
         page.push('\n');
     }
     let code = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    page.push_str(&format!(
+    page += &format!(
         "## Unknown names\n\n\
          A name that begins with {} and is not listed above is refused at start, with the nearest known name, because \
          it is most often a typing error. Passed over are the names that other software puts there: {}, and the service \
          links of Kubernetes (`…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_PORT=tcp://…`, `…_PORT_5432_TCP` and the like).\n",
         code(&PREFIXES),
         code(&FOREIGN)
-    ));
+    );
     page
 }
 
@@ -142,16 +135,22 @@ pub fn dotenv() -> String {
          # Written by `pointsman docs dotenv`; edit app/src/config/reference/variables.rs instead.\n",
     );
     for section in Section::ALL {
-        file.push_str(&format!("\n# {}\n", section.title()));
-        for variable in VARIABLES.iter().filter(|variable| variable.section == section) {
+        file += &format!("\n# {}\n", section.title());
+        file.extend(section.variables().map(|variable| {
             let value = if variable.default.is_empty() { variable.example } else { variable.default };
-            file.push_str(&format!("# {}={value}\n", variable.name));
-        }
+            format!("# {}={value}\n", variable.name)
+        }));
     }
     file
 }
 
 impl Variable {
+    fn row(&self) -> String {
+        let default = if self.default.is_empty() { "–".to_owned() } else { format!("`{}`", self.default) };
+        let secret = if self.secret { " **Secret.**" } else { "" };
+        format!("| `{}` | {} | {default} | {}{secret} |\n", self.name, self.values(), self.meaning)
+    }
+
     fn values(&self) -> String {
         match self.kind {
             Kind::Text => format!("such as `{}`", self.example),

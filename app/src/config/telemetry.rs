@@ -2,7 +2,6 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use super::reader::Reader;
-use super::secret::Secret;
 
 /// Logs, traces and metrics.
 #[derive(Debug, Clone)]
@@ -37,8 +36,6 @@ pub struct Otlp {
     pub traces_endpoint: String,
     /// The whole address metrics are posted to.
     pub metrics_endpoint: String,
-    /// Headers of each post, as `name=value` pairs separated by commas.
-    pub headers: Option<Secret>,
     /// How long one post may take, in milliseconds.
     pub timeout_ms: u64,
     /// How often metrics are sent, in milliseconds.
@@ -61,7 +58,6 @@ struct RawExporter {
     protocol: Option<String>,
     traces_protocol: Option<String>,
     metrics_protocol: Option<String>,
-    headers: Option<String>,
     timeout: Option<String>,
 }
 
@@ -128,7 +124,6 @@ impl RawExporter {
         Some(Otlp {
             traces_endpoint: traces.or_else(|| below("v1/traces"))?,
             metrics_endpoint: metrics.or_else(|| below("v1/metrics"))?,
-            headers: self.headers.map(Secret::new),
             timeout_ms,
             metric_interval_ms,
         })

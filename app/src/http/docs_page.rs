@@ -1,0 +1,85 @@
+//! The OpenAPI document and the page that shows it, without a byte from anywhere else.
+
+use poem::http::{HeaderValue, header};
+use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
+use poem_openapi::{OpenApi, OpenApiService};
+use serde_json::{Value, json};
+
+/// What the page may do: run what stands in it and speak to its own server. Nothing comes from or goes anywhere else.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+     img-src 'self' data:; font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// The document to serve and to commit: the framework's, with media types free of `; charset=utf-8` and every operation
+/// documented to answer problems, because any may be answered 404, 405 or 503 before it is reached.
+///
+/// # Errors
+///
+/// If the framework's document is not JSON, which is a defect.
+pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> serde_json::Result<Value> {
+    let mut document: Value = serde_json::from_str(&service.spec())?;
+    plain_media_types(&mut document);
+    document_problems(&mut document);
+    Ok(document)
+}
+
+/// Serves the document, to be mounted at `/openapi.json`.
+pub fn json(document: &Value) -> impl Endpoint<Output = Response> + 'static {
+    let text = format!("{document:#}\n");
+    make_sync(move |_| text.clone().with_header(header::CONTENT_TYPE, "application/json").into_response())
+}
+
+/// Serves the page, to be mounted at `/docs`.
+pub fn page<T: OpenApi>(service: &OpenApiService<T, ()>, document: &Value) -> impl Endpoint<Output = Response> + 'static {
+    // `</script>` in a description must not end the script the document stands in.
+    let inline = document.to_string().replace("</", "<\\/");
+    let html = service.swagger_ui_html().replacen(&service.spec(), &inline, 1);
+    make_sync(move |_| {
+        let mut response = html.clone().with_header(header::CONTENT_TYPE, "text/html; charset=utf-8").into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    })
+}
+
+fn plain_media_types(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::Object(content)) = fields.get_mut("content") {
+                let charset = |name: &String| name.split_once(';').map(|(plain, _)| (name.clone(), plain.trim().to_owned()));
+                let renamed: Vec<(String, String)> = content.keys().filter_map(charset).collect();
+                for (old, new) in renamed {
+                    if let Some(media_type) = content.remove(&old) {
+                        content.insert(new, media_type);
+                    }
+                }
+            }
+            fields.values_mut().for_each(plain_media_types);
+        }
+        Value::Array(items) => items.iter_mut().for_each(plain_media_types),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn document_problems(document: &mut Value) {
+    const PROBLEM: &str = "#/components/schemas/Problem";
+    if document.pointer("/components/schemas/Problem").is_none() {
+        return;
+    }
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let operations = paths.into_iter().flatten().filter_map(|(_, path)| path.as_object_mut()).flatten();
+    for (_, operation) in operations {
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        for (range, description) in [("4XX", "The request is refused"), ("5XX", "The server could not do it")] {
+            if !responses.contains_key(range) {
+                let content = json!({"application/problem+json": {"schema": {"$ref": PROBLEM}}});
+                responses.insert(range.to_owned(), json!({"description": description, "content": content}));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+use super::Kind;
+
+/// Declares each kind as a constant and lists them all in [`SLUGS`], so that none can be forgotten.
+macro_rules! kinds {
+    ($($name:ident, $slug:literal, $status:literal, $title:literal, $meaning:literal, $remedy:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub const $name: Kind =
+                Kind { slug: $slug, status: $status, title: $title, meaning: $meaning, remedy: $remedy };
+        )*
+
+        /// Every kind of problem, by status.
+        pub const SLUGS: &[&Kind] = &[$(&$name),*];
+    };
+}
+
+kinds! {
+    MALFORMED_REQUEST, "malformed-request", 400, "The request cannot be read",
+        "The body is not JSON, or the request breaks the rules of HTTP.",
+        "Mend the request. `detail` says where reading stopped.";
+    UNAUTHENTICATED, "unauthenticated", 401, "A valid key is needed",
+        "The request carries no key, or one that is unknown, expired or revoked. Which of these is not told.",
+        "Send `Authorization: Bearer <key>` or `X-API-Key: <key>`.";
+    ROLE_TOO_LOW, "role-too-low", 403, "The key's role does not allow this",
+        "The operation needs the role `orchestrator` or `admin`.",
+        "Use a key of that role, or ask someone who has one.";
+    NOT_YOUR_AGENT, "not-your-agent", 403, "The key belongs to another agent",
+        "The request names an agent the key is not bound to.",
+        "Leave the agent out, or use that agent's own key.";
+    NOT_YOUR_PROJECT, "not-your-project", 403, "The key belongs to another project",
+        "The request names a project the key is not bound to.",
+        "Leave the project out, or use a key of that project.";
+    NEEDS_ALL_PROJECTS, "needs-all-projects", 403, "The key is bound to one project",
+        "The operation concerns projects as such and needs a key that is bound to none of them.",
+        "Use an admin key made for all projects.";
+    SESSION_NOT_YOURS, "session-not-yours", 403, "The session belongs to another agent",
+        "A session id belongs to the agent that used it first.",
+        "Choose another id for `X-Session-Id`.";
+    TICKET_NOT_YOURS, "ticket-not-yours", 403, "The ticket belongs to another session",
+        "A place in line can be kept only by the session that waited for it.",
+        "Ask again without the ticket.";
+    NOT_HOLDER, "not-holder", 403, "Another session holds the lock",
+        "The token is good, but it was given to another session.",
+        "Let the session that acquired the lock renew or release it.";
+    NOT_FOUND, "not-found", 404, "There is nothing at this address",
+        "The path is not one of the server's.",
+        "Compare the path with `/openapi.json`.";
+    KEY_UNKNOWN, "key-unknown", 404, "There is no such key",
+        "No API key of that id exists in this project.",
+        "List the keys to find the right id.";
+    PROJECT_UNKNOWN, "project-unknown", 404, "There is no such project",
+        "No project of that name exists.",
+        "List the projects, or create it first.";
+    SESSION_UNKNOWN, "session-unknown", 404, "There is no such session",
+        "No session of that id has been seen in this project.",
+        "Check the id.";
+    TOKEN_UNKNOWN, "token-unknown", 404, "There is no such token",
+        "The fencing token was never given for this key.",
+        "Send the token that came with the grant.";
+    METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The resource does not know this method",
+        "The path is right, the method is not.",
+        "Use one of the methods in the `Allow` header.";
+    LOCK_HELD, "lock-held", 409, "The lock is held",
+        "Some of the keys are held, or wanted by someone who came first. `conflicts` lists each obstacle with its holder. \
+         After a wait, `ticket` keeps the place in line for 15 s, and `position` says which it is.",
+        "Ask again with `wait_seconds`, presenting the `ticket` if there is one, or work on something else.";
+    DEADLOCK, "deadlock", 409, "Waiting would close a circle",
+        "Each session in `cycle` waits for the next, so that none could go on.",
+        "Release something you hold, then ask again.";
+    IDEMPOTENCY_KEY_REUSED, "idempotency-key-reused", 409, "The idempotency key was used for another request",
+        "A request with the same `Idempotency-Key` but other content was answered before.",
+        "Use a new key for each new request.";
+    PROJECT_EXISTS, "project-exists", 409, "The project exists already",
+        "A project of that name is there.",
+        "Use it, or choose another name.";
+    PROJECT_ARCHIVED, "project-archived", 409, "The project is archived",
+        "An archived project can be read but not changed.",
+        "Work in another project.";
+    PROJECT_DEFAULT_STAYS, "project-default-stays", 409, "The project `default` cannot be archived",
+        "Keys from the environment belong to it unless they say otherwise.",
+        "Leave it as it is.";
+    TOKEN_STALE, "token-stale", 410, "The token no longer stands for a lock",
+        "The lock has expired, was released, or was taken away; `stale` tells how it ended and who holds the key now, and a forced \
+         release tells by whom and why. Nothing was changed.",
+        "Stop writing under that lock. Acquire it anew before going on.";
+    TICKET_EXPIRED, "ticket-expired", 410, "The place in line is gone",
+        "The ticket was not presented within 15 s.",
+        "Ask again without it.";
+    SESSION_ENDED, "session-ended", 410, "The session has ended",
+        "A session that has ended cannot be revived, and its locks are gone.",
+        "Choose a new id for `X-Session-Id`.";
+    KEY_REVOKED, "key-revoked", 410, "The key was revoked",
+        "The API key named in the request was revoked before.",
+        "Create a new one.";
+    BODY_TOO_LARGE, "body-too-large", 413, "The body is too large",
+        "A request body may have 1 MiB at most.",
+        "Send less, in several requests if need be.";
+    UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood",
+        "Bodies are JSON and say so.",
+        "Send `Content-Type: application/json`.";
+    INVALID_VALUE, "invalid-value", 422, "A value is not acceptable",
+        "The request can be read, but some value in it is missing or breaks a rule. `errors` lists each field.",
+        "Mend the fields named in `errors`.";
+    EXPIRY_PASSED, "expiry-passed", 422, "The expiry lies in the past",
+        "A key must expire in the future, or never.",
+        "Send a later `expires_at`.";
+    TICKET_MISMATCH, "ticket-mismatch", 422, "The ticket was given for another request",
+        "A ticket is good only for the keys and modes it was given for.",
+        "Repeat the same keys and modes, or ask without the ticket.";
+    LINE_FULL, "line-full", 429, "Too many are waiting",
+        "The line of the project has reached its limit.",
+        "Try again after `retry_after_ms`, or ask without waiting.";
+    INTERNAL, "internal", 500, "The server has failed",
+        "A defect. The request id is the same in the answer and in the server's log.",
+        "Report it with the request id. It is not known whether the request took effect; repeat it with the same \
+         `Idempotency-Key`.";
+    UNAVAILABLE, "unavailable", 503, "The database does not answer",
+        "The database is away, too slow, or refuses connections.",
+        "Try again after `retry_after_ms`, with the same `Idempotency-Key`.";
+    BUSY, "busy", 503, "The server has too much to do",
+        "A queue is full, or the change lost the race for the same rows too often.",
+        "Try again after `retry_after_ms`, with the same `Idempotency-Key`.";
+    TIMEOUT, "timeout", 503, "The request took too long",
+        "The request was given up after `API_REQUEST_TIMEOUT_SECONDS`. It is not known whether it took effect.",
+        "Try again after `retry_after_ms`, with the same `Idempotency-Key`.";
+    SHUTTING_DOWN, "shutting-down", 503, "The server is stopping",
+        "The server takes in no new work, and answers those who wait. A `ticket` is good on any other server.",
+        "Try again after `retry_after_ms`, on another server if there is one.";
+    TOKENS_USED_UP, "tokens-used-up", 503, "The key has no fencing tokens left",
+        "The numbers of the present epoch are used up for this key.",
+        "Have an operator run `pointsman epoch bump`.";
+}
+
+/// The kind of that name.
+pub fn find(slug: &str) -> Option<&'static Kind> {
+    SLUGS.iter().copied().find(|kind| kind.slug == slug)
+}

@@ -1,0 +1,46 @@
+use std::fmt::Write;
+
+use poem::{Endpoint, IntoResponse, Response, Result, endpoint::make_sync, error::NotFoundError, http::header};
+
+use super::kinds::find;
+use super::{Kind, SLUGS};
+
+/// `docs/problems.md`.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Problems\n\n\
+         <!-- Written by `pointsman docs problems`; edit app/src/http/problem/kinds.rs instead. -->\n\n\
+         Every error is answered as `application/problem+json` (RFC 9457). `type` is `/problems/` and one of the names \
+         below, `status` repeats the HTTP status, `request_id` is the same as in the `X-Request-Id` header and in the \
+         server's log. `retryable` says whether the same request may succeed later; `retry_after_ms` says when, as does \
+         the `Retry-After` header in whole seconds.\n\n\
+         Two kinds of answer come from below this and have no body: what is no HTTP at all (400), and a head that is too \
+         large (431).\n",
+    );
+    for kind in SLUGS {
+        page.push('\n');
+        page.push_str(&section(kind));
+    }
+    page
+}
+
+fn section(kind: &Kind) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "## {}\n\n**{}: {}.** {}\n\nWhat to do: {}\n",
+        kind.slug, kind.status, kind.title, kind.meaning, kind.remedy
+    );
+    text
+}
+
+/// The page of one problem, to be mounted at `/problems/:slug`: the text its `type` leads to.
+pub fn pages() -> impl Endpoint<Output = Response> + 'static {
+    make_sync(|request| -> Result<Response> {
+        let slug: String = request.path_params()?;
+        let kind = find(&slug).ok_or(NotFoundError)?;
+        Ok(section(kind).with_header(header::CONTENT_TYPE, "text/markdown; charset=utf-8").into_response())
+    })
+
+}
