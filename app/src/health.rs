@@ -1,7 +1,7 @@
 //! Whether the server lives, may take traffic, and is well.
 
 use crate::http::problem::Problem;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::Metrics;
 use poem_openapi::payload::{Json, PlainText};
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use ports::store::{SchemaState, Store};

@@ -1,4 +1,21 @@
-//! P
+//! The application: use cases, front doors, workers, configuration, telemetry.
+//!
+//! A context has the same name here as in the other layers and holds its commands (changes), its queries (reads) and its
+//! doors. [`executor`] runs every change; [`wiring`] puts the parts together.
+
+pub mod agents;
+pub mod audit;
+pub mod call;
 pub mod config;
+pub mod executor;
+pub mod folds;
+pub mod health;
 pub mod http;
+pub mod identity;
+pub mod locks;
+pub mod refusal;
+pub mod serve;
+pub mod store;
 pub mod telemetry;
+pub mod wiring;
+pub mod workers;

@@ -7,4 +7,4 @@ pub mod doorbell;
 pub mod load;
 pub mod queries;
 pub mod sweeper;
-mod views;
+pub mod views;

@@ -7,12 +7,12 @@ use crate::http::acceptor::Acceptor;
 use crate::http::server::{ServerSettings, serve};
 use crate::identity::authenticate::Authenticator;
 use crate::identity::bootstrap::{self, BootstrapError};
+use crate::identity::env_keys::{EnvKeyError, EnvKeys};
 use crate::store::{self, OpenError};
-use crate::telemetry::metrics::PoolStatus;
-use crate::telemetry::{Telemetry, TelemetryError};
-use crate::wiring::Parts;
+use crate::telemetry::{PoolStatus, Telemetry, TelemetryError};
+use crate::wiring::{Parts, WiringError};
 use crate::workers;
-use adapters::system::{RandomIds, SystemClock};
+use adapters::system::RandomIds;
 use domain::locks::lease::{InvalidTtl, Ttl};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,9 +48,12 @@ pub enum ServeError {
     /// The default TTL is out of bounds.
     #[error(transparent)]
     Ttl(#[from] InvalidTtl),
-    /// The description of the API cannot be made.
-    #[error("the description of the API cannot be made: {0}")]
-    Document(#[from] serde_json::Error),
+    /// The parts do not fit together.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    /// A key of the configuration cannot be used.
+    #[error(transparent)]
+    EnvKeys(#[from] EnvKeyError),
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -73,15 +76,12 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         let state = pool.pool();
         PoolStatus { size: u64::from(state.size), idle: u64::from(state.idle) }
     });
-    let clock = Arc::new(SystemClock);
     let ids = Arc::new(RandomIds);
-    let authenticator =
-        Authenticator::new(&config.identity, store.clone(), clock.clone(), ids.clone(), metrics.clone())
-            .map_err(BootstrapError::from)?;
+    let env_keys = EnvKeys::new(&config.identity)?;
+    let authenticator = Arc::new(Authenticator::new(env_keys, store.clone(), metrics.clone()));
     let seconds = u32::try_from(config.locks.ttl_default.as_secs()).unwrap_or(u32::MAX);
     let parts = Parts {
         store,
-        clock,
         ids,
         metrics: metrics.clone(),
         authenticator: authenticator.clone(),
@@ -91,7 +91,8 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         stopping: stopping.clone(),
     };
     let executor = parts.executor();
-    let welcome = bootstrap::prepare(config, &executor).await?;
+    let welcome =
+        bootstrap::prepare(&executor, authenticator.env_keys(), &config.data, config.http.is_loopback()).await?;
     let address = config.http.listen;
     let listen_error = |source| ServeError::Listen { address, source };
     let acceptor = Acceptor::bind(address, config.http.connections_max).map_err(listen_error)?;
@@ -111,7 +112,7 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
 async fn say_last_words(executor: &Executor, authenticator: &Authenticator) {
     let words = async {
         let folded = audit::sweeper::write_folded(executor, true).await;
-        let used = authenticator.flush().await;
+        let used = authenticator.flush_usage(true).await;
         (folded, used)
     };
     match tokio::time::timeout(LAST_WORDS_MAX, words).await {

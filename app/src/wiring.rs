@@ -9,17 +9,18 @@ use crate::health::HealthApi;
 use crate::http::methods::Methods;
 use crate::http::timeout::TimeLimits;
 use crate::http::{Stack, docs_page, problem, stack};
-use crate::identity::api::{KeysApi, MeApi, ProjectsApi};
+use crate::identity::api::IdentityApi;
 use crate::identity::authenticate::Authenticator;
+use crate::identity::security::{FrontDoor, document_headers};
 use crate::locks::acquire::AcquireLocks;
 use crate::locks::api::LocksApi;
 use crate::locks::doorbell::Doorbell;
 use crate::telemetry::Metrics;
+use domain::ids::InvalidId;
 use domain::locks::lease::{Ttl, Waiter};
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt, Response, Route};
 use poem_openapi::OpenApiService;
-use ports::clock::Clock;
 use ports::ids::IdSource;
 use ports::store::Store;
 use serde_json::Value;
@@ -31,14 +32,12 @@ use tokio_util::sync::CancellationToken;
 pub struct Parts {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
-    /// The process's clock.
-    pub clock: Arc<dyn Clock>,
     /// Where ids and secrets come from.
     pub ids: Arc<dyn IdSource>,
     /// Where everything is counted.
     pub metrics: Metrics,
     /// Who may come in.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
     /// How long locks last whose takers name no time.
     pub default_ttl: Ttl,
     /// How long a request may take, waiting on purpose apart.
@@ -52,7 +51,18 @@ pub struct Parts {
 /// The paths whose requests may wait on purpose.
 const WAITING_PATHS: &[&str] = &["/v1/locks/acquire"];
 
-type Apis = (HealthApi, LocksApi, AgentsApi, AuditApi, MeApi, KeysApi, ProjectsApi);
+/// Why the parts do not fit together: a defect.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// The description of the API is not JSON.
+    #[error("the description of the API cannot be made: {0}")]
+    Document(#[from] serde_json::Error),
+    /// A built-in name is not valid.
+    #[error(transparent)]
+    Name(#[from] InvalidId),
+}
+
+type Apis = (HealthApi, LocksApi, AgentsApi, AuditApi, IdentityApi);
 
 impl Parts {
     /// What runs every change.
@@ -62,16 +72,17 @@ impl Parts {
     }
 
     /// The whole of what is served.
-    pub fn endpoint(self, executor: &Executor) -> Result<BoxEndpoint<'static, Response>, serde_json::Error> {
+    pub fn endpoint(self, executor: &Executor) -> Result<BoxEndpoint<'static, Response>, WiringError> {
         let service = self.service(executor);
-        let document = docs_page::document(&service)?;
+        let document = document(&service)?;
+        let door = FrontDoor::new(self.authenticator.clone(), executor.clone(), self.metrics.clone())?;
         let methods = Methods::of_openapi(&document, "").with("/openapi.json", "GET").with("/docs", "GET");
         let routes = Route::new()
             .at("/openapi.json", docs_page::json(&document))
             .at("/docs", docs_page::page(&service, &document))
             .at("/problems/:slug", problem::pages())
             .nest("/", service)
-            .data(self.authenticator.clone());
+            .data(Arc::new(door));
         let ids = self.ids.clone();
         let plumbing = Stack {
             metrics: self.metrics.clone(),
@@ -88,8 +99,8 @@ impl Parts {
     }
 
     /// The description of the API, as committed in `docs/openapi.json`.
-    pub fn document(&self) -> Result<Value, serde_json::Error> {
-        docs_page::document(&self.service(&self.executor()))
+    pub fn document(&self) -> Result<Value, WiringError> {
+        document(&self.service(&self.executor()))
     }
 
     fn service(&self, executor: &Executor) -> OpenApiService<Apis, ()> {
@@ -99,13 +110,17 @@ impl Parts {
             LocksApi::new(executor.clone(), acquire, self.default_ttl),
             AgentsApi::new(executor.clone()),
             AuditApi::new(AuditQueries::new(executor.clone())),
-            MeApi::default(),
-            KeysApi::new(executor.clone(), self.clock.clone()),
-            ProjectsApi::new(executor.clone()),
+            IdentityApi::new(executor.clone(), self.authenticator.clone()),
         );
         OpenApiService::new(apis, "Pointsman", env!("CARGO_PKG_VERSION")).description(
             "Coordinates fleets of agents: leases on files, folders and named resources, with fencing tokens, waiting \
              in line, and an audit log that tells what happened.",
         )
     }
+}
+
+fn document(service: &OpenApiService<Apis, ()>) -> Result<Value, WiringError> {
+    let mut document = docs_page::document(service)?;
+    document_headers(&mut document);
+    Ok(document)
 }

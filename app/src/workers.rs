@@ -9,6 +9,7 @@ use crate::telemetry::Metrics;
 use chrono::TimeDelta;
 use domain::idempotency::KEPT_HOURS;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,7 +26,7 @@ const PRUNED_ROWS_MAX: u32 = 1_000;
 /// Starts every loop; each ends soon after `stopping` is cancelled.
 pub fn start(
     executor: &Executor,
-    authenticator: &Authenticator,
+    authenticator: &Arc<Authenticator>,
     metrics: &Metrics,
     stopping: &CancellationToken,
 ) -> TaskTracker {
@@ -43,7 +44,7 @@ pub fn start(
     let noting = authenticator.clone();
     loops.spawn(every("keys", SWEEP_INTERVAL, stopping.clone(), move || {
         let authenticator = noting.clone();
-        async move { authenticator.flush().await.map_err(CallError::Store) }
+        async move { authenticator.flush_usage(false).await.map_err(CallError::Store) }
     }));
     let pruning = executor.clone();
     loops.spawn(every("idempotency", PRUNE_INTERVAL, stopping.clone(), move || {

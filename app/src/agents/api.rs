@@ -3,7 +3,7 @@
 use crate::agents::commands::EndSession;
 use crate::executor::Executor;
 use crate::http::problem::Problem;
-use crate::identity::security::Caller;
+use crate::identity::security::Auth;
 use crate::locks::views::{ReleasedLocksView, ReleasedView};
 use chrono::{DateTime, Utc};
 use poem_openapi::payload::Json;
@@ -40,8 +40,8 @@ impl AgentsApi {
     /// The one named by `X-Session-Id`, or else the agent's default one. Everything it holds is free at once, and a
     /// named session can never be used again.
     #[oai(path = "/end", method = "post", operation_id = "end_session")]
-    async fn end(&self, caller: Caller) -> Result<Json<EndedSessionView>, Problem> {
-        let ended = self.executor.execute(&caller.call, &EndSession).await?.answer;
+    async fn end(&self, Auth(call): Auth) -> Result<Json<EndedSessionView>, Problem> {
+        let ended = self.executor.execute(&call, &EndSession).await?.answer;
         let ended_at = ended.session.ended_at.unwrap_or(ended.session.started_at);
         let ReleasedLocksView { released } = ended.released.into();
         Ok(Json(EndedSessionView { session: ended.session.id.into(), ended_at, released }))

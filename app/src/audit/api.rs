@@ -2,8 +2,9 @@
 
 use crate::audit::queries::AuditQueries;
 use crate::http::cursor;
-use crate::http::problem::{FieldError, INVALID_VALUE, Problem};
-use crate::identity::security::Caller;
+use crate::http::problem::kinds::INVALID_VALUE;
+use crate::http::problem::{FieldError, Problem};
+use crate::identity::security::Auth;
 use chrono::{DateTime, Utc};
 use domain::audit::{Change, Cursor, Entry, Filter};
 use domain::ids::AgentId;
@@ -103,7 +104,7 @@ impl AuditApi {
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter of the operation")]
     async fn list(
         &self,
-        caller: Caller,
+        Auth(call): Auth,
         /// Lines of this agent.
         agent: Query<Option<String>>,
         /// Lines of this operation, such as `lock.acquire`.
@@ -141,7 +142,7 @@ impl AuditApi {
             until: until.0,
         };
         let after: Option<Cursor> = cursor.0.as_deref().map(cursor::decode).transpose()?;
-        let page = self.queries.list(&caller.call, filter, after, cursor::page_size(limit.0)?).await?;
+        let page = self.queries.list(&call, filter, after, cursor::page_size(limit.0)?).await?;
         Ok(Json(EntryPageView {
             entries: page.rows.into_iter().map(Into::into).collect(),
             next_cursor: page.next.as_ref().map(cursor::encode).transpose()?,

@@ -1,6 +1,7 @@
 //! Opaque cursors of pages: whatever a listing needs to go on, as text that clients pass back unread.
 
-use crate::http::problem::{INVALID_VALUE, Problem};
+use crate::http::problem::Problem;
+use crate::http::problem::kinds::INVALID_VALUE;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::page::{InvalidPageSize, PageSize};

@@ -2,7 +2,8 @@
 //!
 //! Its status stands in the table of problems, under the slug that `Refusal::slug` gives it.
 
-use crate::http::problem::{BUSY, INTERNAL, Kind, Problem, SHUTTING_DOWN, SLUGS, UNAVAILABLE};
+use crate::http::problem::kinds::{self, BUSY, INTERNAL, SHUTTING_DOWN, UNAVAILABLE};
+use crate::http::problem::{Kind, Problem};
 use crate::locks::views::{ConflictView, CycleStepView, StaleView};
 use crate::refusal::{CallError, Refusal};
 use domain::locks::refusal::LockRefusal;
@@ -88,7 +89,7 @@ fn with_members(problem: Problem, refusal: LockRefusal) -> Problem {
 }
 
 fn kind(slug: &str) -> &'static Kind {
-    SLUGS.iter().copied().find(|kind| kind.slug == slug).unwrap_or(&INTERNAL)
+    kinds::find(slug).unwrap_or(&INTERNAL)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::executor::{Answered, Executor};
 use crate::locks::commands::{AcquireAnswer, AcquireOnce, Leave, LeasesAt};
 use crate::refusal::CallError;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::Metrics;
 use chrono::{DateTime, Utc};
 use domain::ids::TicketId;
 use domain::locks::conflict::{Conflict, Obstacle};

@@ -3,8 +3,9 @@
 use crate::executor::{Answered, Executor};
 use crate::http::cursor;
 use crate::http::json_body::JsonBody;
-use crate::http::problem::{FieldError, INVALID_VALUE, Problem};
-use crate::identity::security::Caller;
+use crate::http::problem::kinds::INVALID_VALUE;
+use crate::http::problem::{FieldError, Problem};
+use crate::identity::security::Auth;
 use crate::locks::acquire::{AcquireLocks, AcquireRequest};
 use crate::locks::commands::{ForceRelease, Leave, Release, ReleaseAll, Renew};
 use crate::locks::queries::LockQueries;
@@ -53,7 +54,7 @@ impl LocksApi {
     /// as long as before. With `wait_seconds` the call waits in line, first come first served; a wait that ends without
     /// the locks answers 409 with a `ticket` that keeps the place for 15 seconds.
     #[oai(path = "/acquire", method = "post", operation_id = "acquire_locks")]
-    async fn acquire(&self, caller: Caller, body: JsonBody<AcquireBody>) -> Result<Json<LeasesView>, Problem> {
+    async fn acquire(&self, Auth(call): Auth, body: JsonBody<AcquireBody>) -> Result<Json<LeasesView>, Problem> {
         let AcquireBody { keys, ttl_seconds, reason, wait_seconds, ticket } = body.0;
         let wait_seconds = wait_seconds.unwrap_or(0);
         if wait_seconds > Waiter::WAIT_SECONDS_MAX {
@@ -67,7 +68,7 @@ impl LocksApi {
             wait: Duration::from_secs(u64::from(wait_seconds)),
             ticket: ticket.as_deref().map(parse_ticket).transpose()?,
         };
-        let Answered { answer, .. } = self.acquire.acquire(&caller.call, &request).await?;
+        let Answered { answer, .. } = self.acquire.acquire(&call, &request).await?;
         Ok(Json(answer.into()))
     }
 
@@ -76,26 +77,26 @@ impl LocksApi {
     /// All of the tokens or none. A lock never gets shorter. A token whose lock has ended is refused with 410, which
     /// tells how it ended and who holds the key now.
     #[oai(path = "/renew", method = "post", operation_id = "renew_locks")]
-    async fn renew(&self, caller: Caller, body: JsonBody<RenewBody>) -> Result<Json<LeasesView>, Problem> {
+    async fn renew(&self, Auth(call): Auth, body: JsonBody<RenewBody>) -> Result<Json<LeasesView>, Problem> {
         let command = Renew { tokens: tokens(&body.0.tokens)?, ttl: self.ttl(body.0.ttl_seconds)? };
-        Ok(Json(self.executor.execute(&caller.call, &command).await?.answer.into()))
+        Ok(Json(self.executor.execute(&call, &command).await?.answer.into()))
     }
 
     /// Give locks back
     ///
     /// All of the tokens or none. Giving the same lock back twice is no error: the answer says so, and nothing changes.
     #[oai(path = "/release", method = "post", operation_id = "release_locks")]
-    async fn release(&self, caller: Caller, body: JsonBody<ReleaseBody>) -> Result<Json<ReleasedLocksView>, Problem> {
+    async fn release(&self, Auth(call): Auth, body: JsonBody<ReleaseBody>) -> Result<Json<ReleasedLocksView>, Problem> {
         let command = Release { tokens: tokens(&body.0.tokens)? };
-        Ok(Json(self.executor.execute(&caller.call, &command).await?.answer.into()))
+        Ok(Json(self.executor.execute(&call, &command).await?.answer.into()))
     }
 
     /// Give everything back
     ///
     /// Everything the caller's session holds, and its places in line.
     #[oai(path = "/release-all", method = "post", operation_id = "release_all_locks")]
-    async fn release_all(&self, caller: Caller) -> Result<Json<ReleasedLocksView>, Problem> {
-        Ok(Json(self.executor.execute(&caller.call, &ReleaseAll).await?.answer.into()))
+    async fn release_all(&self, Auth(call): Auth) -> Result<Json<ReleasedLocksView>, Problem> {
+        Ok(Json(self.executor.execute(&call, &ReleaseAll).await?.answer.into()))
     }
 
     /// Take a lock away
@@ -105,12 +106,12 @@ impl LocksApi {
     #[oai(path = "/force-release", method = "post", operation_id = "force_release_lock")]
     async fn force_release(
         &self,
-        caller: Caller,
+        Auth(call): Auth,
         body: JsonBody<ForceReleaseBody>,
     ) -> Result<Json<ForcedView>, Problem> {
         let token = Token::try_new(body.0.token).map_err(|error| invalid("token", &error))?;
         let command = ForceRelease { token, reason: parse_reason(&body.0.reason)? };
-        let ended = self.executor.execute(&caller.call, &command).await?.answer;
+        let ended = self.executor.execute(&call, &command).await?.answer;
         Ok(Json(ForcedView { released: EndedView::from(ended) }))
     }
 
@@ -118,8 +119,8 @@ impl LocksApi {
     ///
     /// Takes nothing and joins no line.
     #[oai(path = "/check", method = "post", operation_id = "check_locks")]
-    async fn check(&self, caller: Caller, body: JsonBody<CheckBody>) -> Result<Json<CheckView>, Problem> {
-        let (conflicts, _) = self.queries.check(&caller.call, &wants(&body.0.keys)?).await?;
+    async fn check(&self, Auth(call): Auth, body: JsonBody<CheckBody>) -> Result<Json<CheckView>, Problem> {
+        let (conflicts, _) = self.queries.check(&call, &wants(&body.0.keys)?).await?;
         let conflicts: Vec<_> = conflicts.into_iter().map(Into::into).collect();
         Ok(Json(CheckView { grantable: conflicts.is_empty(), conflicts }))
     }
@@ -130,7 +131,7 @@ impl LocksApi {
     #[oai(path = "/", method = "get", operation_id = "list_locks")]
     async fn list(
         &self,
-        caller: Caller,
+        Auth(call): Auth,
         /// Held by this agent.
         agent: Query<Option<String>>,
         /// Held by this session.
@@ -152,7 +153,7 @@ impl LocksApi {
         };
         let after: Option<LeaseCursor> = cursor.0.as_deref().map(cursor::decode).transpose()?;
         let size = cursor::page_size(limit.0)?;
-        let (page, now) = self.queries.list(&caller.call, &filter, after.as_ref(), size).await?;
+        let (page, now) = self.queries.list(&call, &filter, after.as_ref(), size).await?;
         Ok(Json(LeasePageView {
             locks: page.rows.into_iter().map(|lease| LeaseView::new(lease, now)).collect(),
             next_cursor: page.next.as_ref().map(cursor::encode).transpose()?,
@@ -165,13 +166,13 @@ impl LocksApi {
     #[oai(path = "/status", method = "get", operation_id = "lock_status")]
     async fn status(
         &self,
-        caller: Caller,
+        Auth(call): Auth,
         /// The key, in any spelling.
         #[oai(validator(min_length = 1, max_length = 512))]
         key: Query<String>,
     ) -> Result<Json<StatusView>, Problem> {
         let key = LockKey::parse(&key.0).map_err(|error| invalid("key", &error))?;
-        let status = self.queries.status(&caller.call, &key).await?;
+        let status = self.queries.status(&call, &key).await?;
         Ok(Json(StatusView::new(key.into(), status)))
     }
 
@@ -181,12 +182,12 @@ impl LocksApi {
     #[oai(path = "/tickets/:ticket", method = "delete", operation_id = "leave_line")]
     async fn leave(
         &self,
-        caller: Caller,
+        Auth(call): Auth,
         /// The ticket of the place.
         ticket: Path<String>,
     ) -> Result<Json<LeftView>, Problem> {
         let command = Leave { ticket: parse_ticket(&ticket.0)? };
-        let left = self.executor.execute(&caller.call, &command).await?.answer;
+        let left = self.executor.execute(&call, &command).await?.answer;
         Ok(Json(LeftView { left }))
     }
 }
