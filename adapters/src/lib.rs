@@ -2,3 +2,5 @@
 
 pub mod fixed;
 pub mod in_memory;
+pub mod sea;
+pub mod system;

@@ -1,0 +1,182 @@
+//! Opening databases.
+
+use crate::sea::error::{failed, sort};
+use crate::sea::source::Source;
+use ports::store::StoreError;
+use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How to open a `SQLite` file.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// The database file; made if missing, readable by its owner only.
+    pub path: PathBuf,
+    /// Whether a commit waits for the disk. Without it a power failure can lose the last commits.
+    pub synchronous_full: bool,
+    /// How long a unit of work waits for the connection that writes, or for one that reads.
+    pub acquire_timeout: Duration,
+    /// How long a unit of work waits for another process that writes to the file.
+    pub busy_timeout: Duration,
+    /// Connections that only read.
+    pub readers: u32,
+}
+
+impl SqliteOptions {
+    /// A file with the usual settings.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            synchronous_full: true,
+            acquire_timeout: Duration::from_secs(5),
+            busy_timeout: Duration::from_secs(5),
+            readers: 4,
+        }
+    }
+}
+
+/// How to reach `PostgreSQL`.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// The connection string. Secret: it is never shown.
+    pub dsn: String,
+    /// Connections kept open.
+    pub pool_min: u32,
+    /// Connections at most.
+    pub pool_max: u32,
+    /// How long a unit of work waits for its turn when all connections are in use.
+    pub acquire_timeout: Duration,
+    /// How long opening a connection and beginning on it may take; then the database counts as unreachable.
+    pub connect_timeout: Duration,
+    /// How long one statement may run.
+    pub statement_timeout: Duration,
+    /// How long one statement may wait for a lock inside the database.
+    pub lock_timeout: Duration,
+    /// How long a transaction may do nothing before the database ends it.
+    pub idle_in_transaction_timeout: Duration,
+}
+
+impl PostgresOptions {
+    /// A server with the usual settings.
+    pub fn new(dsn: impl Into<String>) -> Self {
+        Self {
+            dsn: dsn.into(),
+            pool_min: 2,
+            pool_max: 10,
+            acquire_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_secs(3),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl std::fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            dsn: _,
+            pool_min,
+            pool_max,
+            acquire_timeout,
+            connect_timeout,
+            statement_timeout,
+            lock_timeout,
+            idle_in_transaction_timeout,
+        } = self;
+        f.debug_struct("PostgresOptions")
+            .field("dsn", &"****")
+            .field("pool_min", pool_min)
+            .field("pool_max", pool_max)
+            .field("acquire_timeout", acquire_timeout)
+            .field("connect_timeout", connect_timeout)
+            .field("statement_timeout", statement_timeout)
+            .field("lock_timeout", lock_timeout)
+            .field("idle_in_transaction_timeout", idle_in_transaction_timeout)
+            .finish()
+    }
+}
+
+/// A connection string that cannot be read. What it was is not repeated, since it may hold a password.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection string of PostgreSQL cannot be read")]
+struct UnreadableDsn;
+
+/// Where units of work that write, and those that read, get their connections.
+pub(super) struct Sources {
+    pub(super) writers: Source,
+    pub(super) readers: Option<Source>,
+}
+
+pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError> {
+    let settings = [
+        ("statement_timeout", milliseconds(options.statement_timeout)),
+        ("lock_timeout", milliseconds(options.lock_timeout)),
+        ("idle_in_transaction_session_timeout", milliseconds(options.idle_in_transaction_timeout)),
+        ("default_transaction_isolation", r"read\ committed".to_owned()),
+    ];
+    let connect: PgConnectOptions = options.dsn.parse().map_err(|_| failed(UnreadableDsn))?;
+    let connect = connect.application_name("pointsman").options(settings).disable_statement_logging();
+    // A connection that died in the pool is found out by its BEGIN, so none is asked beforehand.
+    let pool = PgPoolOptions::new()
+        .min_connections(options.pool_min)
+        .max_connections(options.pool_max)
+        .acquire_timeout(options.connect_timeout)
+        .test_before_acquire(false);
+    let open = move || -> DatabaseConnection {
+        SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone().connect_lazy_with(connect.clone()))
+    };
+    let deadline = options.connect_timeout + GRACE;
+    Ok(Sources {
+        writers: Source::renewable(Box::new(open), options.pool_max, options.acquire_timeout, deadline),
+        readers: None,
+    })
+}
+
+/// What a timeout of ours leaves to the timeout it backs up.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
+
+pub(super) async fn sqlite(options: &SqliteOptions) -> Result<Sources, StoreError> {
+    create_private(&options.path).map_err(failed)?;
+    let synchronous = if options.synchronous_full { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
+    let connect = SqliteConnectOptions::new()
+        .filename(&options.path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .busy_timeout(options.busy_timeout)
+        .foreign_keys(false)
+        .disable_statement_logging();
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(options.acquire_timeout)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    let sort = |error| sort(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))), "the database file");
+    let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(sort)?;
+    let read_only = connect.pragma("query_only", "ON");
+    let readers = pool().max_connections(options.readers.max(1)).connect_with(read_only).await.map_err(sort)?;
+    let source = |pool, turns| {
+        let deadline = options.busy_timeout + GRACE;
+        Source::lasting(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), turns, options.acquire_timeout, deadline)
+    };
+    Ok(Sources { writers: source(writer, 1), readers: Some(source(readers, options.readers.max(1))) })
+}
+
+fn milliseconds(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}
+
+/// Makes the file with rights for its owner only, before the driver would make it with those of the umask.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

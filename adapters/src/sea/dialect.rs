@@ -1,0 +1,194 @@
+//! Where the words of the two databases differ. Both read `$1`, so most statements are written once.
+//!
+//! Many values travel as one argument, so that the text of a statement does not depend on how many there are.
+
+use sea_orm::{DbBackend, Value};
+use serde_json::json;
+use std::fmt::Write;
+use uuid::Uuid;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Int,
+    /// As 32 hexadecimal digits in a batch.
+    Uuid,
+    /// As text in a batch.
+    Json,
+}
+
+/// A column and what it holds.
+pub(super) type Column = (&'static str, Kind);
+
+/// The words of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect(pub(super) DbBackend);
+
+impl Dialect {
+    fn is_postgres(self) -> bool {
+        self.0 == DbBackend::Postgres
+    }
+
+    /// The clock of the database in microseconds; zero where the process's is used.
+    pub(super) fn clock(self) -> &'static str {
+        if self.is_postgres() { crate::sea::clock::CLOCK_US } else { "0" }
+    }
+
+    /// Locks the rows found until commit. `SQLite` has one writer, who has locked everything.
+    pub(super) fn for_update(self) -> &'static str {
+        if self.is_postgres() { " FOR UPDATE" } else { "" }
+    }
+
+    /// Keeps the rows found as they are until commit, shared with others who do the same.
+    pub(super) fn for_share(self) -> &'static str {
+        if self.is_postgres() { " FOR SHARE" } else { "" }
+    }
+
+    /// The order of facts, as far as the database knows it.
+    pub(super) fn newest_facts_first(self) -> &'static str {
+        if self.is_postgres() { "xid DESC, seq DESC" } else { "seq DESC" }
+    }
+
+    /// Counts the tables of this name, as `n`.
+    pub(super) fn count_tables(self, table: &str) -> String {
+        if self.is_postgres() {
+            format!("SELECT count(*) AS n FROM pg_catalog.pg_class WHERE oid = to_regclass('{table}')")
+        } else {
+            format!("SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = '{table}'")
+        }
+    }
+
+    /// Deletes at most `$2` rows of a table, leaving alone those that somebody else is deleting.
+    pub(super) fn delete_some(self, table: &str, condition: &str) -> String {
+        if self.is_postgres() {
+            format!(
+                "DELETE FROM {table} WHERE ctid = ANY(ARRAY(\
+                 SELECT ctid FROM {table} WHERE {condition} LIMIT $2 FOR UPDATE SKIP LOCKED))"
+            )
+        } else {
+            format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT $2)")
+        }
+    }
+
+    /// `= ANY` over an argument made by [`Self::texts`], [`Self::ints`] or [`Self::uuids`].
+    pub(super) fn any(self, argument: &str, kind: Kind) -> String {
+        match (self.is_postgres(), kind) {
+            (true, _) => format!("= ANY({argument})"),
+            (false, Kind::Uuid) => format!("IN (SELECT unhex(value) FROM json_each({argument}))"),
+            (false, _) => format!("IN (SELECT value FROM json_each({argument}))"),
+        }
+    }
+
+    /// Several texts as one argument.
+    pub(super) fn texts(self, texts: &[String]) -> Value {
+        if self.is_postgres() { texts.to_vec().into() } else { json!(texts).to_string().into() }
+    }
+
+    /// Several integers as one argument.
+    pub(super) fn ints(self, ints: &[i64]) -> Value {
+        if self.is_postgres() { ints.to_vec().into() } else { json!(ints).to_string().into() }
+    }
+
+    /// Several UUIDs as one argument.
+    pub(super) fn uuids(self, ids: &[Uuid]) -> Value {
+        if self.is_postgres() {
+            ids.to_vec().into()
+        } else {
+            let digits: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+            json!(digits).to_string().into()
+        }
+    }
+
+    /// Rows out of an argument that is a JSON array of objects, under the name `r`.
+    pub(super) fn records(self, argument: &str, columns: &[Column]) -> String {
+        let mut sql = String::new();
+        for (at, (column, kind)) in columns.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _ = match (self.is_postgres(), kind) {
+                (true, Kind::Uuid) => write!(sql, "{comma}{column} uuid"),
+                (true, Kind::Int) => write!(sql, "{comma}{column} bigint"),
+                (true, _) => write!(sql, "{comma}{column} text"),
+                (false, Kind::Uuid) => write!(sql, "{comma}unhex(value->>'{column}') AS {column}"),
+                (false, _) => write!(sql, "{comma}value->>'{column}' AS {column}"),
+            };
+        }
+        if self.is_postgres() {
+            format!("json_to_recordset({argument}::json) AS r({sql})")
+        } else {
+            format!("(SELECT {sql} FROM json_each({argument})) AS r")
+        }
+    }
+
+    /// An INSERT of all rows of `$1`, a JSON array of objects. `tail` is what to do on conflict, or nothing.
+    pub(super) fn insert(self, table: &str, columns: &[Column], tail: &str) -> String {
+        let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
+        let values: Vec<String> = columns
+            .iter()
+            .map(|(column, kind)| match (self.is_postgres(), kind) {
+                (true, Kind::Json) => format!("{column}::jsonb"),
+                _ => (*column).to_owned(),
+            })
+            .collect();
+        let (names, values) = (names.join(", "), values.join(", "));
+        let source = self.records("$1", columns);
+        // Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
+        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {source} WHERE true {tail}")
+    }
+}
+
+/// The least text that is greater than every text with this prefix; `None` if there is none.
+pub(super) fn prefix_end(prefix: &str) -> Option<String> {
+    let mut head = prefix;
+    while let Some(last) = head.chars().next_back() {
+        head = &head[..head.len() - last.len_utf8()];
+        let next = match last {
+            '\u{D7FF}' => Some('\u{E000}'),
+            _ => char::from_u32(u32::from(last) + 1),
+        };
+        if let Some(next) = next {
+            return Some(format!("{head}{next}"));
+        }
+    }
+    None
+}
+
+/// For serde: a UUID as 32 hexadecimal digits.
+pub(super) fn hex_uuid<S: serde::Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&id.simple())
+}
+
+/// For serde: a JSON value as text, so that `null` stays a value.
+pub(super) fn json_text<S: serde::Serializer>(value: &serde_json::Value, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// For serde: a JSON value as text, if there is one.
+pub(super) fn json_text_maybe<S: serde::Serializer>(
+    value: &Option<serde_json::Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => json_text(value, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefix_end;
+
+    #[test]
+    fn the_end_of_a_prefix_is_past_every_text_with_it_and_before_any_other() {
+        for prefix in ["a", "src/", "ä", "a\u{D7FF}", "x\u{10FFFF}", "100%_"] {
+            let end = prefix_end(prefix).expect("there is one");
+            assert!(prefix < end.as_str(), "{prefix}");
+            assert!(format!("{prefix}\u{10FFFF}\u{10FFFF}") < end, "{prefix}");
+            assert!(!end.starts_with(prefix), "{prefix}");
+        }
+        assert_eq!(prefix_end("src/").as_deref(), Some("src0"));
+        assert_eq!(prefix_end(""), None);
+        assert_eq!(prefix_end("\u{10FFFF}"), None);
+    }
+}

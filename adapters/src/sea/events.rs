@@ -1,0 +1,85 @@
+use crate::sea::clock::{instant, to_us};
+use crate::sea::dialect::{Column, Kind, hex_uuid, json_text};
+use crate::sea::error::corrupt;
+use crate::sea::unit::SeaUnitOfWork;
+use async_trait::async_trait;
+use domain::events::Fact;
+use domain::ids::{FactId, ProjectId};
+use ports::events::FactLog;
+use ports::store::StoreError;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use uuid::Uuid;
+
+const TABLE: &str = "facts";
+
+const COLUMNS: [Column; 6] = [
+    ("project_id", Kind::Text),
+    ("id", Kind::Uuid),
+    ("at_us", Kind::Int),
+    ("kind", Kind::Text),
+    ("subject", Kind::Text),
+    ("body", Kind::Json),
+];
+
+#[derive(Debug, FromQueryResult, Serialize)]
+struct Row {
+    project_id: String,
+    #[serde(serialize_with = "hex_uuid")]
+    id: Uuid,
+    at_us: i64,
+    kind: String,
+    subject: String,
+    #[serde(serialize_with = "json_text")]
+    body: serde_json::Value,
+}
+
+impl TryFrom<Row> for Fact {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let Row { project_id, id, at_us, kind, subject, body } = row;
+        let id = FactId::new(id);
+        let name = format!("{project_id}/{id}");
+        Ok(Self {
+            id,
+            project: ProjectId::parse(&project_id).map_err(|error| corrupt(TABLE, "project_id", &name, error))?,
+            at: instant(at_us, TABLE, "at_us", &name)?,
+            kind,
+            subject,
+            body,
+        })
+    }
+}
+
+impl From<&Fact> for Row {
+    fn from(fact: &Fact) -> Self {
+        let Fact { id, project, at, kind, subject, body } = fact;
+        Self {
+            project_id: project.as_str().to_owned(),
+            id: id.uuid(),
+            at_us: to_us(*at),
+            kind: kind.clone(),
+            subject: subject.clone(),
+            body: body.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl FactLog for SeaUnitOfWork {
+    async fn facts_append(&mut self, facts: &[Fact]) -> Result<(), StoreError> {
+        let rows: Vec<Row> = facts.iter().map(Row::from).collect();
+        self.insert_rows(TABLE, &COLUMNS, "", &rows).await
+    }
+
+    async fn facts_latest(&mut self, project: &ProjectId, rows_max: u32) -> Result<Vec<Fact>, StoreError> {
+        let order = self.dialect.newest_facts_first();
+        let sql = format!(
+            "SELECT project_id, id, at_us, kind, subject, body FROM facts WHERE project_id = $1 ORDER BY {order} LIMIT $2"
+        );
+        let statement = self.statement(sql, [project.as_str().into(), i64::from(rows_max).into()]);
+        let rows: Vec<Row> = self.rows(statement, TABLE).await?;
+        self.read_rows(rows)
+    }
+}

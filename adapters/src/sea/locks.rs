@@ -1,0 +1,326 @@
+mod leases;
+mod waiters;
+
+use crate::sea::clock::to_us;
+use crate::sea::dialect::{Column, Kind, prefix_end};
+use crate::sea::epoch::EpochCause;
+use crate::sea::error::failed;
+use crate::sea::locks::leases::{
+    HISTORY, HISTORY_COLUMNS, HISTORY_FIELDS, HistoryRow, LEASE_COLUMNS, LEASE_FIELDS, LEASES, LeaseRow,
+};
+use crate::sea::locks::waiters::{WAITER_COLUMNS, WAITER_FIELDS, WAITERS, WaiterRow};
+use crate::sea::unit::{Access, SeaUnitOfWork};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::ids::{ProjectId, SessionId};
+use domain::locks::changes::Changes;
+use domain::locks::key::{KeyScope, LockKey};
+use domain::locks::lease::{EndedLease, Lease, Token, Waiter};
+use domain::page::{Page, PageSize};
+use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, TableHead};
+use ports::store::StoreError;
+use sea_orm::{FromQueryResult, Value};
+use serde_json::json;
+use uuid::Uuid;
+
+const TABLES: &str = "lock_tables";
+
+#[derive(FromQueryResult)]
+struct HeadRow {
+    last_token: i64,
+    now_us: i64,
+}
+
+#[derive(FromQueryResult)]
+struct ProjectRow {
+    project_id: String,
+}
+
+#[derive(FromQueryResult)]
+struct CountsRow {
+    leases: i64,
+    waiters: i64,
+}
+
+const RANGE_COLUMNS: [Column; 2] = [("lo", Kind::Text), ("hi", Kind::Text)];
+
+fn tokens_of<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Vec<i64> {
+    tokens.into_iter().map(|token| token.value()).collect()
+}
+
+impl SeaUnitOfWork {
+    async fn leases(
+        &mut self,
+        condition: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let sql = format!("SELECT {LEASE_FIELDS} FROM leases WHERE {condition}");
+        let statement = self.statement(sql, values);
+        let rows: Vec<LeaseRow> = self.rows(statement, LEASES).await?;
+        self.read_rows(rows)
+    }
+
+    async fn history(
+        &mut self,
+        condition: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<EndedLease>, StoreError> {
+        let sql = format!("SELECT {HISTORY_FIELDS} FROM lease_history WHERE {condition}");
+        let statement = self.statement(sql, values);
+        let rows: Vec<HistoryRow> = self.rows(statement, HISTORY).await?;
+        self.read_rows(rows)
+    }
+
+    /// Moves the counter from where it was read. A table that is locked here cannot have been moved by others.
+    async fn move_counter(&mut self, project: &ProjectId, read: i64, drawn: Option<i64>) -> Result<(), StoreError> {
+        let locked = self.counters.get(project).copied();
+        if locked.is_some_and(|counter| counter != read) {
+            return Err(self.spoil(StoreError::Conflict { what: TABLES }));
+        }
+        if locked.is_some() && drawn.is_none() {
+            return Ok(());
+        }
+        let counter = drawn.unwrap_or(read);
+        if let Some(sidecar) = self.sidecar.clone() {
+            let reserved = sidecar.reserve(counter).await;
+            self.check(reserved)?;
+        }
+        let statement = self.statement(
+            "UPDATE lock_tables SET last_token = $3 WHERE project_id = $1 AND last_token = $2",
+            [project.as_str().into(), read.into(), counter.into()],
+        );
+        let written = self.run(statement, TABLES).await?;
+        self.expect_rows(written, 1, TABLES)?;
+        self.counters.insert(project.clone(), counter);
+        Ok(())
+    }
+
+    async fn end_leases(&mut self, project: &ProjectId, ended: &[EndedLease]) -> Result<(), StoreError> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let tokens = tokens_of(ended.iter().map(|ended| &ended.lease.token));
+        let sql = format!("DELETE FROM leases WHERE project_id = $1 AND token {}", self.dialect.any("$2", Kind::Int));
+        let statement = self.statement(sql, [project.as_str().into(), self.dialect.ints(&tokens)]);
+        self.run(statement, LEASES).await?;
+        let rows: Vec<HistoryRow> = ended.iter().map(|ended| HistoryRow::of(project, ended)).collect();
+        self.insert_rows(HISTORY, &HISTORY_COLUMNS, "", &rows).await
+    }
+
+    async fn put_leases(&mut self, project: &ProjectId, leases: &[Lease]) -> Result<(), StoreError> {
+        let rows: Vec<LeaseRow> = leases.iter().map(|lease| LeaseRow::of(project, lease)).collect();
+        let tail = "ON CONFLICT (project_id, token) DO UPDATE SET key = excluded.key, mode = excluded.mode, \
+             agent_id = excluded.agent_id, session_id = excluded.session_id, granted_at_us = excluded.granted_at_us, \
+             expires_at_us = excluded.expires_at_us, reason = excluded.reason";
+        self.insert_rows(LEASES, &LEASE_COLUMNS, tail, &rows).await
+    }
+
+    async fn save_line(&mut self, project: &ProjectId, changes: &Changes) -> Result<(), StoreError> {
+        if !changes.waiters_removed.is_empty() {
+            let tickets: Vec<Uuid> = changes.waiters_removed.iter().map(|ticket| ticket.uuid()).collect();
+            let any = self.dialect.any("$2", Kind::Uuid);
+            let sql = format!("DELETE FROM waiters WHERE project_id = $1 AND ticket {any}");
+            let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&tickets)]);
+            self.run(statement, WAITERS).await?;
+        }
+        let rows: Result<Vec<WaiterRow>, _> =
+            changes.waiters_put.iter().map(|waiter| WaiterRow::of(project, waiter)).collect();
+        let rows = self.check(rows.map_err(failed))?;
+        let tail = "ON CONFLICT (project_id, ticket) DO UPDATE SET place = excluded.place, \
+             agent_id = excluded.agent_id, session_id = excluded.session_id, wants = excluded.wants, \
+             reason = excluded.reason, joined_at_us = excluded.joined_at_us, kept_until_us = excluded.kept_until_us";
+        self.insert_rows(WAITERS, &WAITER_COLUMNS, tail, &rows).await
+    }
+}
+
+#[async_trait]
+impl LockRepository for SeaUnitOfWork {
+    async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError> {
+        // One statement: the counter is that of the locked row, and the clock is read once the wait is over.
+        let sql = format!(
+            "WITH locked AS MATERIALIZED (SELECT last_token FROM lock_tables WHERE project_id = $1{}) \
+             SELECT last_token, {} AS now_us FROM locked",
+            self.for_update(),
+            self.dialect.clock()
+        );
+        let statement = self.statement(sql, [project.as_str().into()]);
+        let Some(HeadRow { last_token, now_us }) = self.row(statement, TABLES).await? else { return Ok(None) };
+        if self.access == Access::Write {
+            self.counters.insert(project.clone(), last_token);
+        }
+        let now = self.clock.instant(now_us);
+        let now = self.check(now)?;
+        Ok(Some(TableHead { now, last_token }))
+    }
+
+    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<Lease>, StoreError> {
+        let KeyScope { exact, ranges, everything } = scope;
+        if *everything {
+            return self.leases("project_id = $1 ORDER BY token", [project.as_str().into()]).await;
+        }
+        let mut found = Vec::new();
+        if !exact.is_empty() {
+            let condition = format!("project_id = $1 AND key {} ORDER BY token", self.dialect.any("$2", Kind::Text));
+            let values = [project.as_str().into(), self.dialect.texts(exact)];
+            found.extend(self.leases(&condition, values).await?);
+        }
+        if !ranges.is_empty() {
+            let rows: Vec<_> = ranges.iter().map(|(lo, hi)| json!({ "lo": lo, "hi": hi })).collect();
+            let condition = format!(
+                "project_id = $1 AND token IN (SELECT token FROM {} JOIN leases AS l \
+                 ON l.project_id = $1 AND l.key >= r.lo AND l.key < r.hi) ORDER BY token",
+                self.dialect.records("$2", &RANGE_COLUMNS)
+            );
+            found.extend(self.leases(&condition, [project.as_str().into(), json!(rows).to_string().into()]).await?);
+        }
+        found.sort_by_key(|lease| lease.token);
+        found.dedup_by_key(|lease| lease.token);
+        Ok(found)
+    }
+
+    async fn leases_load_by_token(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<Lease>, StoreError> {
+        let condition = format!("project_id = $1 AND token {} ORDER BY token", self.dialect.any("$2", Kind::Int));
+        let values = [project.as_str().into(), self.dialect.ints(&tokens_of(tokens))];
+        self.leases(&condition, values).await
+    }
+
+    async fn leases_load_by_session(
+        &mut self,
+        project: &ProjectId,
+        session: &SessionId,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let condition = "project_id = $1 AND session_id = $2 ORDER BY token";
+        self.leases(condition, [project.as_str().into(), session.as_str().into()]).await
+    }
+
+    async fn leases_load_expired(
+        &mut self,
+        project: &ProjectId,
+        now: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let condition = "project_id = $1 AND expires_at_us <= $2 ORDER BY expires_at_us, token LIMIT $3";
+        let values = [project.as_str().into(), to_us(now).into(), i64::from(rows_max).into()];
+        self.leases(condition, values).await
+    }
+
+    async fn lease_list(
+        &mut self,
+        project: &ProjectId,
+        filter: &LeaseFilter,
+        now: DateTime<Utc>,
+        after: Option<&LeaseCursor>,
+        size: PageSize,
+    ) -> Result<Page<Lease, LeaseCursor>, StoreError> {
+        let LeaseFilter { agent, session, key_prefix } = filter;
+        let mut values: Vec<Value> = vec![project.as_str().into(), to_us(now).into()];
+        let mut condition = "project_id = $1 AND expires_at_us > $2".to_owned();
+        let mut and = |what: &str, value: Value| {
+            values.push(value);
+            condition.push_str(&format!(" AND {what} ${}", values.len()));
+        };
+        if let Some(agent) = agent {
+            and("agent_id =", agent.as_str().into());
+        }
+        if let Some(session) = session {
+            and("session_id =", session.as_str().into());
+        }
+        // Not LIKE, which has characters of its own and passes over case on SQLite.
+        if let Some(prefix) = key_prefix {
+            and("key >=", prefix.as_str().into());
+            if let Some(end) = prefix_end(prefix) {
+                and("key <", end.into());
+            }
+        }
+        if let Some((key, token)) = after {
+            and("key >=", key.as_str().into());
+            let key_at = values.len();
+            values.push(token.value().into());
+            condition.push_str(&format!(" AND (key > ${key_at} OR token > ${})", values.len()));
+        }
+        condition.push_str(&format!(" ORDER BY key, token LIMIT {}", u64::from(size.rows()) + 1));
+        let leases = self.leases(&condition, values).await?;
+        Ok(Page::cut(leases, size, |lease| (lease.key.clone(), lease.token)))
+    }
+
+    async fn ended_load(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<EndedLease>, StoreError> {
+        let condition = format!("project_id = $1 AND token {} ORDER BY token", self.dialect.any("$2", Kind::Int));
+        let values = [project.as_str().into(), self.dialect.ints(&tokens_of(tokens))];
+        self.history(&condition, values).await
+    }
+
+    async fn ended_list(
+        &mut self,
+        project: &ProjectId,
+        key: &LockKey,
+        rows_max: u32,
+    ) -> Result<Vec<EndedLease>, StoreError> {
+        let condition = "project_id = $1 AND key = $2 ORDER BY token DESC LIMIT $3";
+        let values = [project.as_str().into(), key.as_str().into(), i64::from(rows_max).into()];
+        self.history(condition, values).await
+    }
+
+    async fn ended_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+        let sql = self.dialect.delete_some(HISTORY, "ended_at_us < $1");
+        let statement = self.statement(sql, [to_us(before).into(), i64::from(rows_max).into()]);
+        self.run(statement, HISTORY).await
+    }
+
+    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<Waiter>, StoreError> {
+        let sql = format!("SELECT {WAITER_FIELDS} FROM waiters WHERE project_id = $1 ORDER BY place");
+        let statement = self.statement(sql, [project.as_str().into()]);
+        let rows: Vec<WaiterRow> = self.rows(statement, WAITERS).await?;
+        self.read_rows(rows)
+    }
+
+    async fn projects_with_expired(&mut self, now: DateTime<Utc>, rows_max: u32) -> Result<Vec<ProjectId>, StoreError> {
+        let statement = self.statement(
+            "SELECT project_id FROM leases WHERE expires_at_us <= $1 \
+             UNION SELECT project_id FROM waiters WHERE kept_until_us <= $1 ORDER BY project_id LIMIT $2",
+            [to_us(now).into(), i64::from(rows_max).into()],
+        );
+        let rows: Vec<ProjectRow> = self.rows(statement, LEASES).await?;
+        self.read_rows(rows)
+    }
+
+    async fn lock_counts(&mut self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM leases) AS leases, (SELECT count(*) FROM waiters) AS waiters";
+        let statement = self.statement(sql, []);
+        let counts: Option<CountsRow> = self.row(statement, LEASES).await?;
+        Ok(counts.map_or((0, 0), |row| (row.leases.unsigned_abs(), row.waiters.unsigned_abs())))
+    }
+
+    async fn lock_table_save(
+        &mut self,
+        project: &ProjectId,
+        head: TableHead,
+        changes: &Changes,
+    ) -> Result<(), StoreError> {
+        self.move_counter(project, head.last_token, changes.last_token).await?;
+        // First what ends: a lease that replaces another one has its key and session.
+        self.end_leases(project, &changes.leases_ended).await?;
+        self.put_leases(project, &changes.leases_put).await?;
+        self.save_line(project, changes).await
+    }
+
+    async fn epoch(&mut self) -> Result<i64, StoreError> {
+        Ok(self.epoch_row("").await?.epoch)
+    }
+
+    async fn epoch_raise(&mut self, epoch: i64) -> Result<(), StoreError> {
+        if self.epoch_raise_for(epoch, EpochCause::Command).await? {
+            Ok(())
+        } else {
+            Err(self.spoil(StoreError::Conflict { what: "epochs" }))
+        }
+    }
+}
+
+impl TryFrom<ProjectRow> for ProjectId {
+    type Error = StoreError;
+
+    fn try_from(row: ProjectRow) -> Result<Self, StoreError> {
+        let id = row.project_id;
+        Self::parse(&id).map_err(|error| crate::sea::error::corrupt(LEASES, "project_id", &id, error))
+    }
+}

@@ -1,0 +1,172 @@
+//! Rows of leases and past leases.
+
+use crate::sea::clock::{instant, to_us};
+use crate::sea::dialect::{Column, Kind};
+use crate::sea::error::{UnknownValue, corrupt};
+use domain::ids::{AgentId, ProjectId, SessionId};
+use domain::locks::key::LockKey;
+use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Token};
+use ports::store::StoreError;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+
+pub(super) const LEASES: &str = "leases";
+pub(super) const HISTORY: &str = "lease_history";
+
+pub(super) const LEASE_FIELDS: &str =
+    "project_id, token, key, mode, agent_id, session_id, granted_at_us, expires_at_us, reason";
+
+pub(super) const LEASE_COLUMNS: [Column; 9] = [
+    ("project_id", Kind::Text),
+    ("token", Kind::Int),
+    ("key", Kind::Text),
+    ("mode", Kind::Text),
+    ("agent_id", Kind::Text),
+    ("session_id", Kind::Text),
+    ("granted_at_us", Kind::Int),
+    ("expires_at_us", Kind::Int),
+    ("reason", Kind::Text),
+];
+
+pub(super) const HISTORY_FIELDS: &str = "project_id, token, key, mode, agent_id, session_id, granted_at_us, \
+     expires_at_us, reason, ended_at_us, ending, forced_by, forced_reason";
+
+pub(super) const HISTORY_COLUMNS: [Column; 13] = [
+    ("project_id", Kind::Text),
+    ("token", Kind::Int),
+    ("key", Kind::Text),
+    ("mode", Kind::Text),
+    ("agent_id", Kind::Text),
+    ("session_id", Kind::Text),
+    ("granted_at_us", Kind::Int),
+    ("expires_at_us", Kind::Int),
+    ("reason", Kind::Text),
+    ("ended_at_us", Kind::Int),
+    ("ending", Kind::Text),
+    ("forced_by", Kind::Text),
+    ("forced_reason", Kind::Text),
+];
+
+#[derive(Debug, FromQueryResult, Serialize)]
+pub(super) struct LeaseRow {
+    project_id: String,
+    token: i64,
+    key: String,
+    mode: String,
+    agent_id: String,
+    session_id: String,
+    granted_at_us: i64,
+    expires_at_us: i64,
+    reason: Option<String>,
+}
+
+impl LeaseRow {
+    pub(super) fn of(project: &ProjectId, lease: &Lease) -> Self {
+        let Lease { key, mode, holder: Holder { agent, session }, token, granted_at, expires_at, reason } = lease;
+        Self {
+            project_id: project.as_str().to_owned(),
+            token: token.value(),
+            key: key.as_str().to_owned(),
+            mode: mode.as_str().to_owned(),
+            agent_id: agent.as_str().to_owned(),
+            session_id: session.as_str().to_owned(),
+            granted_at_us: to_us(*granted_at),
+            expires_at_us: to_us(*expires_at),
+            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
+        }
+    }
+
+    fn read(self, table: &str) -> Result<Lease, StoreError> {
+        let Self { project_id, token, key, mode, agent_id, session_id, granted_at_us, expires_at_us, reason } = self;
+        let name = format!("{project_id}/{token}");
+        let reason = reason.map(|reason| Reason::parse(&reason)).transpose();
+        Ok(Lease {
+            key: LockKey::parse(&key).map_err(|error| corrupt(table, "key", &name, error))?,
+            mode: Mode::parse(&mode).ok_or_else(|| corrupt(table, "mode", &name, UnknownValue(mode)))?,
+            holder: Holder {
+                agent: AgentId::parse(&agent_id).map_err(|error| corrupt(table, "agent_id", &name, error))?,
+                session: SessionId::parse(&session_id).map_err(|error| corrupt(table, "session_id", &name, error))?,
+            },
+            token: Token::try_new(token).map_err(|error| corrupt(table, "token", &name, error))?,
+            granted_at: instant(granted_at_us, table, "granted_at_us", &name)?,
+            expires_at: instant(expires_at_us, table, "expires_at_us", &name)?,
+            reason: reason.map_err(|error| corrupt(table, "reason", &name, error))?,
+        })
+    }
+}
+
+impl TryFrom<LeaseRow> for Lease {
+    type Error = StoreError;
+
+    fn try_from(row: LeaseRow) -> Result<Self, StoreError> {
+        row.read(LEASES)
+    }
+}
+
+#[derive(Debug, FromQueryResult, Serialize)]
+pub(super) struct HistoryRow {
+    #[sea_orm(nested)]
+    #[serde(flatten)]
+    lease: LeaseRow,
+    ended_at_us: i64,
+    ending: String,
+    forced_by: Option<String>,
+    forced_reason: Option<String>,
+}
+
+const RELEASED: &str = "released";
+const EXPIRED: &str = "expired";
+const SESSION_ENDED: &str = "session_ended";
+const REPLACED: &str = "replaced";
+const FORCED: &str = "forced";
+
+/// An end by force that does not say who and why.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing stands here though the lease was ended by force")]
+struct ForceUnexplained;
+
+impl HistoryRow {
+    pub(super) fn of(project: &ProjectId, ended: &EndedLease) -> Self {
+        let EndedLease { lease, ended_at, ending } = ended;
+        let (ending, forced) = match ending {
+            Ending::Released => (RELEASED, None),
+            Ending::Expired => (EXPIRED, None),
+            Ending::SessionEnded => (SESSION_ENDED, None),
+            Ending::Replaced => (REPLACED, None),
+            Ending::Forced { by, reason } => (FORCED, Some((by.as_str().to_owned(), reason.as_str().to_owned()))),
+        };
+        let (forced_by, forced_reason) = forced.unzip();
+        Self {
+            lease: LeaseRow::of(project, lease),
+            ended_at_us: to_us(*ended_at),
+            ending: ending.to_owned(),
+            forced_by,
+            forced_reason,
+        }
+    }
+}
+
+impl TryFrom<HistoryRow> for EndedLease {
+    type Error = StoreError;
+
+    fn try_from(row: HistoryRow) -> Result<Self, StoreError> {
+        let HistoryRow { lease, ended_at_us, ending, forced_by, forced_reason } = row;
+        let name = format!("{}/{}", lease.project_id, lease.token);
+        let ending = match ending.as_str() {
+            RELEASED => Ending::Released,
+            EXPIRED => Ending::Expired,
+            SESSION_ENDED => Ending::SessionEnded,
+            REPLACED => Ending::Replaced,
+            FORCED => {
+                let by = forced_by.ok_or_else(|| corrupt(HISTORY, "forced_by", &name, ForceUnexplained))?;
+                let reason = forced_reason.ok_or_else(|| corrupt(HISTORY, "forced_reason", &name, ForceUnexplained))?;
+                Ending::Forced {
+                    by: AgentId::parse(&by).map_err(|error| corrupt(HISTORY, "forced_by", &name, error))?,
+                    reason: Reason::parse(&reason).map_err(|error| corrupt(HISTORY, "forced_reason", &name, error))?,
+                }
+            }
+            _ => return Err(corrupt(HISTORY, "ending", &name, UnknownValue(ending))),
+        };
+        Ok(Self { lease: lease.read(HISTORY)?, ended_at: instant(ended_at_us, HISTORY, "ended_at_us", &name)?, ending })
+    }
+}

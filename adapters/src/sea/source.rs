@@ -1,0 +1,163 @@
+//! Where units of work get their transactions from, and what happens when the database goes away.
+//!
+//! Everybody waits for a turn first, so that a busy pool and an unreachable database are told apart. When the database
+//! could not be reached, one caller at a time tries again, with fresh connections, and the others are told at once.
+
+use crate::sea::error::{AllBusy, NoAnswer, StillDown, sort, unavailable};
+use ports::store::{PoolState, StoreError};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionOptions, TransactionTrait};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+type Open = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
+
+/// A pool of connections.
+pub(super) struct Source {
+    pool: RwLock<DatabaseConnection>,
+    turns: Arc<Semaphore>,
+    turns_max: u32,
+    acquire_timeout: Duration,
+    begin_timeout: Duration,
+    /// How to open another pool; `None` where connections cannot die.
+    reopen: Option<Open>,
+    health: Arc<Health>,
+}
+
+/// Whether the database could be reached the last time.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    is_down: AtomicBool,
+    probe: Mutex<()>,
+}
+
+impl Health {
+    /// Notes that the database did not answer: connections to it are suspect.
+    pub(super) fn doubt(&self) {
+        self.is_down.store(true, Ordering::Release);
+    }
+}
+
+/// A transaction and the turn it holds. The transaction goes first when both are dropped.
+pub(super) struct Begun {
+    pub(super) tx: DatabaseTransaction,
+    pub(super) turn: OwnedSemaphorePermit,
+}
+
+impl Source {
+    /// Connections to a server, which come and go.
+    pub(super) fn renewable(open: Open, turns: u32, acquire_timeout: Duration, begin_timeout: Duration) -> Self {
+        let pool = open();
+        Self { reopen: Some(open), ..Self::lasting(pool, turns, acquire_timeout, begin_timeout) }
+    }
+
+    /// Connections to a file, which stay.
+    pub(super) fn lasting(
+        pool: DatabaseConnection,
+        turns: u32,
+        acquire_timeout: Duration,
+        begin_timeout: Duration,
+    ) -> Self {
+        Self {
+            pool: RwLock::new(pool),
+            turns: Arc::new(Semaphore::new(turns as usize)),
+            turns_max: turns,
+            acquire_timeout,
+            begin_timeout,
+            reopen: None,
+            health: Arc::default(),
+        }
+    }
+
+    /// The connections as they are now.
+    pub(super) fn pool(&self) -> DatabaseConnection {
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where to note that the database does not answer.
+    pub(super) fn health(&self) -> Arc<Health> {
+        self.health.clone()
+    }
+
+    /// Begins a transaction, waiting for a turn.
+    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<Begun, StoreError> {
+        let turn = timeout(self.acquire_timeout, self.turns.clone().acquire_owned())
+            .await
+            .map_err(|_| unavailable(AllBusy(self.acquire_timeout)))?
+            .map_err(unavailable)?;
+        if self.reopen.is_none() {
+            return self.try_begin(options).await.map(|tx| Begun { tx, turn });
+        }
+        let _probe = if self.health.is_down.load(Ordering::Acquire) {
+            let probe = self.health.probe.try_lock().map_err(|_| unavailable(StillDown))?;
+            self.renew();
+            Some(probe)
+        } else {
+            None
+        };
+        let begun = self.try_begin(options).await;
+        match &begun {
+            Ok(_) => self.health.is_down.store(false, Ordering::Release),
+            Err(StoreError::Unavailable(_)) => self.health.doubt(),
+            Err(_) => {}
+        }
+        begun.map(|tx| Begun { tx, turn })
+    }
+
+    async fn try_begin(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
+        match timeout(self.begin_timeout, self.begin_on_a_live_connection(options)).await {
+            Ok(begun) => begun,
+            Err(_) => Err(unavailable(NoAnswer(self.begin_timeout))),
+        }
+    }
+
+    /// Nothing has happened yet when BEGIN finds its connection dead, so the next one may be tried: after a restart of
+    /// the database all that were idle are dead.
+    async fn begin_on_a_live_connection(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
+        let mut left = self.turns_max;
+        loop {
+            let error = match self.pool().begin_with_options(options).await {
+                Ok(tx) => return Ok(tx),
+                Err(error) => error,
+            };
+            let was_connected = matches!(error, sea_orm::DbErr::Exec(_) | sea_orm::DbErr::Query(_));
+            let error = match sort(error, "the database") {
+                // Nobody got there first: the file was busy all the time.
+                StoreError::Conflict { .. } => return Err(unavailable(NoAnswer(self.begin_timeout))),
+                error => error,
+            };
+            let is_dead = was_connected && matches!(error, StoreError::Unavailable(_));
+            if left == 0 || !is_dead || self.reopen.is_none() {
+                return Err(error);
+            }
+            left -= 1;
+        }
+    }
+
+    /// Leaves the old connections to whoever still uses them.
+    fn renew(&self) {
+        let Some(reopen) = &self.reopen else { return };
+        let fresh = reopen();
+        let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        // Closed from here on: what is idle now, and what is in use when it comes back. Nobody has to wait for that.
+        drop(old.get_postgres_connection_pool().close());
+    }
+
+    /// How full the pool is.
+    pub(super) fn state(&self) -> PoolState {
+        let pool = self.pool();
+        let (size, idle) = match pool.get_database_backend() {
+            sea_orm::DbBackend::Postgres => {
+                let pool = pool.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+            _ => {
+                let pool = pool.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        PoolState { size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
+    }
+}

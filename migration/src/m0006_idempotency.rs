@@ -1,0 +1,31 @@
+use crate::step::Step;
+
+/// The answers given to requests that carried an idempotency key.
+pub(crate) const STEP: Step = Step {
+    name: "m0006_idempotency",
+    postgres: r#"
+CREATE TABLE idempotency_records (
+    project_id text COLLATE "C" NOT NULL,
+    agent_id text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer jsonb NOT NULL,
+    created_at_us bigint NOT NULL,
+    PRIMARY KEY (project_id, agent_id, key)
+);
+CREATE INDEX idempotency_records_created ON idempotency_records
+    USING brin (created_at_us) WITH (autosummarize = on);
+"#,
+    sqlite: r"
+CREATE TABLE idempotency_records (
+    project_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    answer TEXT NOT NULL,
+    created_at_us INTEGER NOT NULL,
+    PRIMARY KEY (project_id, agent_id, key)
+) STRICT;
+CREATE INDEX idempotency_records_created ON idempotency_records (created_at_us);
+",
+};
