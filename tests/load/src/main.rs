@@ -1,1 +1,186 @@
-fn main() {}
+//! The load generator. `tests/load/run` builds it, gives it a server and a cluster, and cleans up after it.
+
+mod cpu;
+mod database;
+mod disk;
+mod drive;
+mod floor;
+mod http;
+mod locks;
+mod report;
+mod server;
+mod statistics;
+mod target;
+
+use crate::cpu::Meter;
+use crate::database::Database;
+use crate::drive::{Measure, Schedule};
+use crate::report::{Report, middle};
+use crate::target::{CONNECTIONS, Site, Target, sqlite_databases};
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How many clients there are, in turn.
+const CLIENTS: [u32; 3] = [1, 16, 64];
+/// How many clients the measures without a floor have.
+const CLIENTS_OF_EXTRAS: u32 = 16;
+/// How many files they fight for where they do.
+const FILES_FOUGHT_FOR: u64 = 4;
+const AGENTS: u32 = 64;
+const ACQUIRE_RELEASE: &str = "lock acquire+release";
+
+/// Measures lock operations over HTTP beside what the databases can do at best.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The server's program.
+    #[arg(long)]
+    server: PathBuf,
+    /// A folder for the data and logs of the run, on the disk that is to be measured.
+    #[arg(long)]
+    work: PathBuf,
+    /// A cluster in which databases may be made.
+    #[arg(long)]
+    postgres_dsn: Option<String>,
+    /// The process id of the cluster's first process.
+    #[arg(long, requires = "postgres_dsn")]
+    postgres_pid: Option<u32>,
+    /// One of the stores alone.
+    #[arg(long, value_enum)]
+    only: Option<Only>,
+    /// Shorter and fewer runs.
+    #[arg(long)]
+    quick: bool,
+    /// Also write the measures with a floor to this file, and the others to FILE.extra.json.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    Sqlite,
+    Postgres,
+}
+
+/// How often and how long.
+struct Plan {
+    rounds: usize,
+    schedule: Schedule,
+}
+
+impl Plan {
+    fn new(quick: bool) -> Self {
+        let (rounds, warm_up_ms, window_ms) = if quick { (3, 500, 2_000) } else { (5, 1_000, 5_000) };
+        let (warm_up, window) = (Duration::from_millis(warm_up_ms), Duration::from_millis(window_ms));
+        Self { rounds, schedule: Schedule { warm_up, window } }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = tokio::select! {
+        outcome = run(Arguments::parse()) => outcome,
+        // Servers end with this process's futures.
+        signal = tokio::signal::ctrl_c() => signal.map_err(Into::into).and_then(|()| bail!("interrupted")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Words for the person at the terminal, while the table goes to stdout. Without a listener they are lost.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "load: {words}");
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let Plan { rounds, schedule } = Plan::new(arguments.quick);
+    fs::create_dir_all(&arguments.work).with_context(|| arguments.work.display().to_string())?;
+    let work = fs::canonicalize(&arguments.work)?;
+    let syncs = disk::syncs_per_second(&work, Duration::from_secs(1))?;
+    say(&format!("this disk syncs {syncs:.0} times a second"));
+    let site = Site { program: arguments.server, work, schedule, meter: Meter::of_generator()? };
+    let mut report = Report::default();
+    let mut memory = Vec::new();
+    if arguments.only != Some(Only::Postgres) {
+        let (served, floor) = sqlite_databases(&site.work);
+        let target = Target::start(&site, "sqlite", served, floor, AGENTS).await?;
+        memory.push(measure_store(target, rounds, &mut report).await?);
+    }
+    if arguments.only != Some(Only::Sqlite) {
+        let (Some(dsn), Some(pid)) = (arguments.postgres_dsn, arguments.postgres_pid) else {
+            bail!("for PostgreSQL, --postgres-dsn and --postgres-pid are needed");
+        };
+        let site = Site { meter: site.meter.with_database(pid), ..site };
+        let served = Database::create_postgres(&dsn, "load_server").await?;
+        let floor = Database::create_postgres(&dsn, "load_floor").await?;
+        let target = Target::start(&site, "postgres", served, floor, AGENTS).await?;
+        memory.push(measure_store(target, rounds, &mut report).await?);
+    }
+    let mut out = std::io::stdout().lock();
+    report.print(&mut out)?;
+    writeln!(
+        out,
+        "\nDisk: {syncs:.0} fdatasync/s of one 4 KiB block. Memory of the server at the end: {}.",
+        memory.join(", ")
+    )?;
+    writeln!(out, "Medians of {rounds} runs of {} s; one operation is one HTTP request.", schedule.window.as_secs())?;
+    arguments.json.map_or(Ok(()), |path| report.write_json(&path))
+}
+
+/// Everything on one store; answers how much memory its server has at the end.
+async fn measure_store(mut target: Target, rounds: usize, report: &mut Report) -> Result<String> {
+    let mut pairs: [(Vec<Measure>, Vec<Measure>); CLIENTS.len()] = Default::default();
+    let mut alone = Vec::new();
+    for round in 0..rounds {
+        for (clients, (http, floor)) in CLIENTS.into_iter().zip(&mut pairs) {
+            // By turns first and last, so that neither always meets what the other left behind.
+            if round % 2 == 0 {
+                floor.push(target.floor(CONNECTIONS).await?);
+            }
+            let measured = target.acquire_release(clients).await?;
+            say(&format!("{}, round {}, {clients} clients: {:.0}/s", target.store, round + 1, measured.ops_per_s));
+            http.push(measured);
+            if round % 2 != 0 {
+                floor.push(target.floor(CONNECTIONS).await?);
+            }
+        }
+        alone.push(target.floor(1).await?);
+    }
+    for (clients, (http, floor)) in CLIENTS.into_iter().zip(&pairs) {
+        let (Some(http), Some(floor)) = (middle(http), middle(floor)) else { bail!("nothing was measured") };
+        report.add(ACQUIRE_RELEASE, target.store, clients, http, floor);
+    }
+    let all: Vec<Measure> = pairs.iter().flat_map(|(_, floor)| floor).copied().collect();
+    let (Some(all), Some(alone)) = (middle(&all), middle(&alone)) else { bail!("nothing was measured") };
+    if target.store == "postgres" {
+        report.add_extra("raw floor, 16 connections", target.store, CONNECTIONS, all);
+    }
+    report.add_extra("raw floor, 1 connection", target.store, 1, alone);
+    measure_extras(&mut target, report).await?;
+    let memory = format!("{} MiB on {}", target.resident_mib()?, target.store);
+    target.stop().await?;
+    Ok(memory)
+}
+
+/// What has no floor to stand beside.
+async fn measure_extras(target: &mut Target, report: &mut Report) -> Result<()> {
+    let clients = CLIENTS_OF_EXTRAS;
+    let contended = target.contended(clients, FILES_FOUGHT_FOR).await?;
+    report.add_extra("lock acquire+release, 4 files for all, waiting", target.store, clients, contended);
+    let status = target.read(clients, "/v1/locks/status?key=shared/src/file_0.rs").await?;
+    report.add_extra("lock status", target.store, clients, status);
+    let list = target.read(clients, "/v1/locks?limit=50").await?;
+    report.add_extra("lock list (empty)", target.store, clients, list);
+    let me = target.read(clients, "/v1/me").await?;
+    report.add_extra("me (authentication alone)", target.store, clients, me);
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The databases of a run: what they are to the server, and a look behind its back.
+
+use crate::server::Settings;
+use anyhow::{Context, Result, anyhow};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Lines that an acquire or a release left in the audit log.
+const OPERATIONS: &str = "SELECT count(*) FROM audit_entries \
+    WHERE project_id = 'default' AND operation IN ('lock.acquire', 'lock.release') AND outcome = 'ok'";
+const LEASES: &str = "SELECT count(*) FROM leases WHERE project_id = 'default'";
+
+/// What is left in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Audited acquires and releases.
+    pub(crate) operations: u64,
+    /// Leases that still stand.
+    pub(crate) leases: u64,
+}
+
+/// One database, with the product's tables.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    Sqlite { folder: PathBuf },
+    Postgres { dsn: String },
+}
+
+impl Database {
+    /// A folder for the embedded database.
+    pub(crate) fn sqlite(work: &Path, name: &str) -> Self {
+        Self::Sqlite { folder: work.join(name) }
+    }
+
+    /// A new, empty database in a cluster.
+    pub(crate) async fn create_postgres(cluster_dsn: &str, name: &'static str) -> Result<Self> {
+        let mut connection = PgConnectOptions::from_str(cluster_dsn)?.connect().await?;
+        let statement = format!("CREATE DATABASE {name}");
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(Self::Postgres { dsn: with_database(cluster_dsn, name)? })
+    }
+
+    /// What tells the server to use it, over so many connections at most.
+    pub(crate) fn settings(&self, connections: u32) -> Settings {
+        match self {
+            Self::Sqlite { folder } => vec![("POINTSMAN_DATA", folder.into())],
+            Self::Postgres { dsn } => vec![
+                ("DB_BACKEND", "postgres".into()),
+                ("POSTGRES_DSN", dsn.into()),
+                ("POSTGRES_POOL_MAX", connections.to_string().into()),
+            ],
+        }
+    }
+
+    pub(crate) fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(folder.join("pointsman.db"))
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+    }
+
+    pub(crate) fn postgres_options(dsn: &str) -> Result<PgConnectOptions> {
+        PgConnectOptions::from_str(dsn).context("the database's connection string")
+    }
+
+    /// Counts what is there.
+    pub(crate) async fn left(&self) -> Result<Left> {
+        let (operations, leases): (i64, i64) = match self {
+            Self::Sqlite { folder } => {
+                let mut connection = Self::sqlite_options(folder).read_only(true).connect().await?;
+                let operations = sqlx::query_scalar(OPERATIONS).fetch_one(&mut connection).await?;
+                let leases = sqlx::query_scalar(LEASES).fetch_one(&mut connection).await?;
+                connection.close().await?;
+                (operations, leases)
+            }
+            Self::Postgres { dsn } => {
+                let mut connection = Self::postgres_options(dsn)?.connect().await?;
+                let operations = sqlx::query_scalar(OPERATIONS).fetch_one(&mut connection).await?;
+                let leases = sqlx::query_scalar(LEASES).fetch_one(&mut connection).await?;
+                connection.close().await?;
+                (operations, leases)
+            }
+        };
+        Ok(Left { operations: u64::try_from(operations)?, leases: u64::try_from(leases)? })
+    }
+}
+
+/// The same connection string for another database of the cluster.
+fn with_database(dsn: &str, name: &str) -> Result<String> {
+    let (main, options) = dsn.split_once('?').map_or((dsn, None), |(main, options)| (main, Some(options)));
+    let start = main.find("://").map(|at| at + 3).ok_or_else(|| anyhow!("a connection string has a scheme"))?;
+    let end = main[start..].find('/').map_or(main.len(), |at| start + at);
+    let options = options.map(|options| format!("?{options}")).unwrap_or_default();
+    Ok(format!("{}/{name}{options}", &main[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_name_of_the_database_changes() -> Result<()> {
+        let named = |dsn| with_database(dsn, "load");
+        assert_eq!(named("postgres://u:p@127.0.0.1:5432/postgres")?, "postgres://u:p@127.0.0.1:5432/load");
+        assert_eq!(named("postgres://u:p@h:5432")?, "postgres://u:p@h:5432/load");
+        assert_eq!(named("postgres://h/a?sslmode=disable&x=/y")?, "postgres://h/load?sslmode=disable&x=/y");
+        assert!(named("host=127.0.0.1").is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! The floor on `PostgreSQL`: one prepared statement for each operation, which is its own transaction.
+
+use super::{FINGERPRINT, KEY_ID, REASON, Rows};
+use crate::drive::Client;
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+
+const ACQUIRE: &str = "
+WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us),
+lease AS (
+    INSERT INTO leases
+        (project_id, token, key, mode, agent_id, session_id, granted_at_us, expires_at_us, reason)
+    SELECT 'default', $1, $2, 'exclusive', $3, $4, us, us + 7200000000, $5 FROM clock
+), entry AS (
+    INSERT INTO audit_entries
+        (project_id, at_us, id, agent_id, session_id, key_id, operation, target, before, after, outcome, repeats,
+         request_id, trace_id, duration_us)
+    SELECT 'default', us, $6, $3, $4, $7, 'lock.acquire', $2, NULL, $8::jsonb, 'ok', 1, $9, NULL, 900 FROM clock
+), fact AS (
+    INSERT INTO facts (project_id, id, at_us, kind, subject, body)
+    SELECT 'default', $10, us, 'lock.acquired', $2, $8::jsonb FROM clock
+)
+INSERT INTO idempotency_records (project_id, agent_id, key, fingerprint, answer, created_at_us)
+SELECT 'default', $3, $11, $12, $13::jsonb, us FROM clock";
+
+const RELEASE: &str = "
+WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us),
+lease AS (
+    DELETE FROM leases WHERE project_id = 'default' AND token = $1 RETURNING *
+), past AS (
+    INSERT INTO lease_history
+        (project_id, token, key, mode, agent_id, session_id, granted_at_us, expires_at_us, reason, ended_at_us, ending)
+    SELECT project_id, token, key, mode, agent_id, session_id, granted_at_us, expires_at_us, reason, us, 'released'
+    FROM lease, clock
+), entry AS (
+    INSERT INTO audit_entries
+        (project_id, at_us, id, agent_id, session_id, key_id, operation, target, before, after, outcome, repeats,
+         request_id, trace_id, duration_us)
+    SELECT 'default', us, $5, $3, $4, $6, 'lock.release', $2, $7::jsonb, $8::jsonb, 'ok', 1, $9, NULL, 900 FROM clock
+), fact AS (
+    INSERT INTO facts (project_id, id, at_us, kind, subject, body)
+    SELECT 'default', $10, us, 'lock.released', $2, jsonb_build_object('lease', $7::jsonb, 'end', $8::jsonb) FROM clock
+)
+INSERT INTO idempotency_records (project_id, agent_id, key, fingerprint, answer, created_at_us)
+SELECT 'default', $3, $11, $12, $13::jsonb, us FROM lease, clock";
+
+/// One connection.
+pub(crate) struct Floor {
+    connection: PgConnection,
+    rows: Rows,
+}
+
+impl Floor {
+    pub(crate) async fn open(options: &PgConnectOptions, connection: u32, first_turn: u32) -> Result<Self> {
+        Ok(Self { connection: options.connect().await?, rows: Rows::new(connection, first_turn) })
+    }
+
+    async fn acquire(&mut self) -> Result<u64> {
+        let row = self.rows.row("acquire");
+        let statement = sqlx::query(ACQUIRE)
+            .bind(row.token)
+            .bind(row.key)
+            .bind(&self.rows.agent)
+            .bind(&self.rows.session)
+            .bind(REASON)
+            .bind(row.entry_id)
+            .bind(KEY_ID)
+            .bind(row.lease)
+            .bind(row.request_id)
+            .bind(row.fact_id)
+            .bind(row.request_name)
+            .bind(FINGERPRINT.as_slice())
+            .bind(row.answer);
+        Ok(statement.execute(&mut self.connection).await?.rows_affected())
+    }
+
+    async fn release(&mut self) -> Result<u64> {
+        let row = self.rows.row("release");
+        let statement = sqlx::query(RELEASE)
+            .bind(row.token)
+            .bind(row.key)
+            .bind(&self.rows.agent)
+            .bind(&self.rows.session)
+            .bind(row.entry_id)
+            .bind(KEY_ID)
+            .bind(row.lease)
+            .bind(row.end)
+            .bind(row.request_id)
+            .bind(row.fact_id)
+            .bind(row.request_name)
+            .bind(FINGERPRINT.as_slice())
+            .bind(row.answer);
+        Ok(statement.execute(&mut self.connection).await?.rows_affected())
+    }
+}
+
+#[async_trait]
+impl Client for Floor {
+    async fn operate(&mut self) -> Result<()> {
+        let rows = if self.rows.holds { self.release().await? } else { self.acquire().await? };
+        if rows != 1 {
+            bail!("the floor's statement wrote {rows} records instead of one");
+        }
+        self.rows.advance();
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<u64> {
+        if !self.rows.holds {
+            return Ok(0);
+        }
+        self.operate().await?;
+        Ok(1)
+    }
+}
