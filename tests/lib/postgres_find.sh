@@ -2,6 +2,11 @@
 # Which PostgreSQL the tests use. `find_postgres` prints the folder of its programs; when there is none to be had it
 # says for each way why not, and fails.
 
+DEBIAN_POSTGRES=17
+# The wheel is only unpacked; its Python code is not run, so any Python will do.
+PGSERVER=0.1.4
+PGSERVER_PYTHON=3.12
+
 reasons=()
 refuse() { reasons+=("$1"); }
 
@@ -34,8 +39,33 @@ installed_postgres() {
         /home/linuxbrew/.linuxbrew/opt/postgresql*/bin /usr/local/pgsql/bin)
     local place
     for place in "${places[@]}"; do
-        [ -x "$place/postgres" ] && printf '%s\n' "$place"
+        [ ! -x "$place/postgres" ] || printf '%s\n' "$place"
     done | sort -Vr
+}
+
+# Debian's PostgreSQL, from a machine that may run another release of it.
+debian_postgres() {
+    local root
+    root=$(cached debian-postgres debian_programs "usr/lib/postgresql/$DEBIAN_POSTGRES/bin" \
+        "postgresql-$DEBIAN_POSTGRES" "postgresql-$DEBIAN_POSTGRES-pgvector") || return 1
+    printf '%s/usr/lib/postgresql/%s/bin\n' "$root" "$DEBIAN_POSTGRES"
+}
+
+# The PostgreSQL inside PyPI's pgserver: 16.2 with vector, without the contrib modules.
+pgserver_postgres() {
+    local root
+    root=$(cached "pgserver-$PGSERVER" unpack_pgserver) || return 1
+    printf '%s/pgserver/pginstall/bin\n' "$root"
+}
+
+unpack_pgserver() {
+    local root=$1 python
+    python=$(python_venv) || return 1
+    "$python" -m pip download -q --no-deps --only-binary=:all: --python-version "$PGSERVER_PYTHON" \
+        -d "$root/wheel" "pgserver==$PGSERVER" || return 1
+    "$python" -m zipfile -e "$root"/wheel/*.whl "$root" || return 1
+    rm -rf "$root/wheel"
+    chmod 755 "$root"/pgserver/pginstall/bin/*
 }
 
 find_postgres() {
@@ -56,45 +86,23 @@ find_postgres() {
     done < <(installed_postgres | awk '!seen[$0]++')
     [ "$seen" = 1 ] || refuse "no PostgreSQL is installed on this machine"
 
-    if bin=$(debian_postgres) && postgres_has "$bin" vector pg_trgm; then
+    if ! bin=$(debian_postgres); then
+        refuse "Debian's postgresql-$DEBIAN_POSTGRES: $(why_not debian-postgres)"
+    elif postgres_has "$bin" vector pg_trgm; then
         printf '%s\n' "$bin"
         return
     fi
-    refuse "Debian's postgresql-$DEBIAN_POSTGRES: $(last_words debian-postgres)"
 
-    if bin=$(pgserver_postgres) && postgres_has "$bin" vector; then
+    if ! bin=$(pgserver_postgres); then
+        refuse "PyPI's pgserver: $(why_not "pgserver-$PGSERVER")"
+    elif postgres_has "$bin" vector; then
         note "this PostgreSQL has no pg_trgm: it comes from PyPI's pgserver, the last resort"
         printf '%s\n' "$bin"
         return
     fi
-    refuse "PyPI's pgserver: $(last_words pgserver)"
 
     note "no PostgreSQL could be had for the tests. Set TEST_POSTGRES_DSN to one, or install one with vector and"
     note "pg_trgm (Debian trixie: postgresql-$DEBIAN_POSTGRES postgresql-$DEBIAN_POSTGRES-pgvector). What was tried:"
     printf '  - %s\n' "${reasons[@]}" >&2
     return 1
-}
-
-# One log per way of getting a PostgreSQL, so that the last resort's failure does not hide the first one's.
-way_log() { printf '%s/%s.log\n' "$(cache_dir)" "$1"; }
-
-last_words() {
-    local log
-    log=$(way_log "$1")
-    if [ -s "$log" ]; then
-        printf '%s (whole log: %s)' "$(grep -v '^ *$' "$log" | tail -n 1)" "$log"
-    else
-        printf 'nothing could be written to %s' "$log"
-    fi
-}
-
-# Runs a function once at a time over all processes of this user, its words in the way's log.
-fetch_once() {
-    local way=$1 function=$2 log
-    mkdir -p "$(cache_dir)" 2>/dev/null || return 1
-    log=$(way_log "$way")
-    (
-        ! have flock || flock 9
-        "$function"
-    ) 9>"$(cache_dir)/$way.lock" >"$log" 2>&1
 }

@@ -1,36 +1,30 @@
 # shellcheck shell=bash
-# A Python environment for tools that PyPI carries. `python_venv` prints its interpreter.
+# A Python environment for tools that PyPI carries: this machine's Python, or Debian's when it has none to build on.
 
-# What the failing step needs, installed when we may and named when we may not.
-debian_package() {
-    if ! is_root || ! have apt-get; then
-        note "Debian's $* must be there: apt-get install $*"
-        return 1
-    fi
-    note "installing Debian's $*"
-    local log
-    log=$(mktemp)
-    if ! {
-        apt-get -q update &&
-            DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"
-    } >"$log" 2>&1 </dev/null; then
-        cat "$log" >&2
-        rm -f "$log"
-        return 1
-    fi
-    rm -f "$log"
-}
-
+# The interpreter of the environment.
 python_venv() {
     local venv
-    venv=$(cache_dir)/venv
-    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-        if ! python3 -c 'import venv, ensurepip' >/dev/null 2>&1; then
-            debian_package python3 python3-venv || return 1
-        fi
-        mkdir -p "$(cache_dir)" && rm -rf "$venv" && python3 -m venv "$venv" >&2 || return 1
-    fi
+    venv=$(cached venv make_venv) || {
+        note "no Python environment: $(why_not venv)"
+        return 1
+    }
     printf '%s/bin/python\n' "$venv"
+}
+
+make_venv() {
+    local venv=$1 root wheel
+    if python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))'; then
+        python3 -m venv "$venv"
+        return
+    fi
+    root=$(cached debian-python debian_programs usr/bin python3 python3-pip-whl) || {
+        echo "this machine has no Python 3.10 or newer with venv (Debian: python3-venv), and Debian's could not be had:" \
+            "$(why_not debian-python)"
+        return 1
+    }
+    "$root/usr/bin/python3" -m venv --without-pip "$venv" || return 1
+    wheel=$(find "$root/usr/share/python-wheels" -name 'pip-*.whl' | head -n 1)
+    "$venv/bin/python" "$wheel/pip" install -q --no-index "$wheel"
 }
 
 # A tool from PyPI at one version: the environment's program of that name, installed when it is missing.

