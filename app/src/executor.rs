@@ -3,11 +3,13 @@
 //! A use case is a [`Command`]; the [`Executor`] runs it in a unit of work of its own and tries it again whole when
 //! somebody else got there first.
 
+mod refuse;
+
 use crate::call::Call;
 use crate::folds::RefusalFolds;
 use crate::locks::doorbell::Doorbell;
 use crate::refusal::{CallError, Refusal};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::Metrics;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::agents::{Resolved, Session, SessionRequest, resolve};

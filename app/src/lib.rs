@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod audit;
 pub mod call;
+pub mod cli;
 pub mod config;
 pub mod executor;
 pub mod folds;

@@ -75,7 +75,7 @@ impl Parts {
     pub fn endpoint(self, executor: &Executor) -> Result<BoxEndpoint<'static, Response>, WiringError> {
         let service = self.service(executor);
         let document = document(&service)?;
-        let door = FrontDoor::new(self.authenticator.clone(), executor.clone(), self.metrics.clone())?;
+        let door = FrontDoor::new(self.authenticator.clone(), executor.clone(), self.metrics.clone());
         let methods = Methods::of_openapi(&document, "").with("/openapi.json", "GET").with("/docs", "GET");
         let routes = Route::new()
             .at("/openapi.json", docs_page::json(&document))

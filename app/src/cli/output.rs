@@ -1,0 +1,13 @@
+//! The one place that prints: answers to standard output, everything else to standard error.
+
+use std::io::{Write, stderr, stdout};
+
+/// Prints to standard output. A reader that went away, as in `pointsman key list | head -1`, misses the rest.
+pub fn line(text: &str) {
+    let _ = writeln!(stdout().lock(), "{text}");
+}
+
+/// Prints to standard error.
+pub fn error(text: &str) {
+    let _ = writeln!(stderr().lock(), "pointsman: {text}");
+}
