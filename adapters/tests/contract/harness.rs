@@ -1,0 +1,218 @@
+//! The stores under test, each empty, each with a clock that tests move.
+
+use adapters::fixed::{CountedIds, ManualClock};
+use adapters::in_memory::InMemoryStore;
+use adapters::sea::SeaStore;
+use adapters::sea::connect::{PostgresOptions, SqliteOptions};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::ProjectId;
+use ports::clock::Clock;
+use ports::store::{Store, UnitOfWork};
+use sea_orm::sqlx::{Connection, Executor, PgConnection, Row, SqliteConnection};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Which store a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    InMemory,
+    Sqlite,
+    Postgres,
+}
+
+/// A store, its clock, and what it stands on.
+pub(crate) struct TestStore {
+    store: Arc<dyn Store>,
+    place: Arc<Place>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ids: CountedIds,
+}
+
+/// What a store stands on.
+pub(crate) enum Place {
+    Memory,
+    File(TempDir),
+    Database { dsn: String, name: String },
+}
+
+/// How old a database of a test that was killed must be before another test drops it.
+const LEFTOVER_SECONDS: i64 = 3600;
+
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// Where every test's clock begins.
+pub(crate) fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap()
+}
+
+pub(crate) fn default_project() -> ProjectId {
+    ProjectId::parse("default").unwrap()
+}
+
+/// Runs a case on a fresh store, and cleans up also when it fails.
+pub(crate) fn run<C, F>(kind: Kind, case: C)
+where
+    C: FnOnce(Arc<TestStore>) -> F,
+    F: Future<Output = ()>,
+{
+    let runtime = runtime();
+    let place = Arc::new(runtime.block_on(Place::make(kind)));
+    let given = Arc::clone(&place);
+    let run = async { case(Arc::new(TestStore::open(given).await)).await };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(run)));
+    runtime.block_on(place.give_back());
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+impl TestStore {
+    pub(crate) async fn open(place: Arc<Place>) -> Self {
+        let clock = Arc::new(ManualClock::new(start()));
+        let store = connect(&place, &clock).await;
+        Self { store, place, clock, ids: CountedIds::default() }
+    }
+
+    /// Another door to the same store: what a second process would hold. In memory, and with the same clock, all
+    /// doors are one.
+    pub(crate) async fn second_door(&self) -> Arc<dyn Store> {
+        match *self.place {
+            Place::Memory => Arc::clone(&self.store),
+            Place::File(_) | Place::Database { .. } => connect(&self.place, &self.clock).await,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match *self.place {
+            Place::Memory => Kind::InMemory,
+            Place::File(_) => Kind::Sqlite,
+            Place::Database { .. } => Kind::Postgres,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    pub(crate) async fn begin(&self) -> Box<dyn UnitOfWork> {
+        self.store.begin().await.unwrap()
+    }
+
+    pub(crate) async fn begin_read(&self) -> Box<dyn UnitOfWork> {
+        self.store.begin_read().await.unwrap()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn pass(&self, time: TimeDelta) {
+        self.clock.advance(time);
+    }
+
+    /// Runs SQL behind the back of the store. Answers what the database said against it.
+    pub(crate) async fn sabotage(&self, sql: &'static str) -> Result<(), String> {
+        let said = |error: sea_orm::sqlx::Error| error.to_string();
+        match &*self.place {
+            Place::Memory => panic!("nobody gets behind the back of the store in memory"),
+            Place::File(folder) => {
+                let mut connection = SqliteConnection::connect(file_of(folder).to_str().unwrap()).await.unwrap();
+                connection.execute(sql).await.map(drop).map_err(said)
+            }
+            Place::Database { dsn, .. } => {
+                let mut connection = PgConnection::connect(dsn).await.unwrap();
+                connection.execute(sql).await.map(drop).map_err(said)
+            }
+        }
+    }
+}
+
+impl Place {
+    pub(crate) async fn make(kind: Kind) -> Self {
+        match kind {
+            Kind::InMemory => Self::Memory,
+            Kind::Sqlite => Self::File(tempfile::tempdir().unwrap()),
+            Kind::Postgres => create_database().await,
+        }
+    }
+
+    /// Drops the database, also under those who still use it.
+    pub(crate) async fn give_back(&self) {
+        if let Self::Database { name, .. } = self {
+            let mut cluster = connect_cluster().await;
+            drop_database(&mut cluster, name).await;
+        }
+    }
+}
+
+async fn connect(place: &Place, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
+    let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
+    let store = match place {
+        Place::Memory => return Arc::new(InMemoryStore::new(clock)),
+        Place::File(folder) => SeaStore::connect_sqlite(&SqliteOptions::new(file_of(folder))).await.unwrap(),
+        Place::Database { dsn, .. } => SeaStore::connect_postgres(&PostgresOptions::new(dsn)).await.unwrap(),
+    };
+    store.migrate().await.unwrap();
+    Arc::new(store.with_clock(clock))
+}
+
+fn file_of(folder: &TempDir) -> std::path::PathBuf {
+    folder.path().join("pointsman.db")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the cluster of the tests is what `tests/run` says")]
+fn cluster_dsn() -> String {
+    let dsn = std::env::var("TEST_POSTGRES_DSN").ok().filter(|dsn| !dsn.is_empty());
+    dsn.expect("TEST_POSTGRES_DSN is not set: start the tests with `tests/run`, which finds and starts a PostgreSQL")
+}
+
+async fn connect_cluster() -> PgConnection {
+    PgConnection::connect(&cluster_dsn()).await.expect("TEST_POSTGRES_DSN must name a cluster that answers")
+}
+
+/// Makes an empty database. Its name says when it was made, so that the leftovers of killed tests can be told.
+async fn create_database() -> Place {
+    let mut cluster = connect_cluster().await;
+    let clock = "SELECT extract(epoch FROM clock_timestamp())::bigint";
+    let now: i64 = cluster.fetch_one(clock).await.unwrap().get(0);
+    sweep(&mut cluster, now).await;
+    let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+    let name = format!("pointsman_test_{now}_{}_{number}", std::process::id());
+    run_sql(&mut cluster, format!("CREATE DATABASE {name} TEMPLATE template0")).await.unwrap();
+    let dsn = with_database(&cluster_dsn(), &name);
+    Place::Database { dsn, name }
+}
+
+async fn sweep(cluster: &mut PgConnection, now: i64) {
+    let names = "SELECT datname::text FROM pg_database WHERE datname ~ '^pointsman_test_[0-9]+_'";
+    for row in cluster.fetch_all(names).await.unwrap() {
+        let name: String = row.get(0);
+        let made = name.split('_').nth(2).and_then(|made| made.parse::<i64>().ok());
+        if made.is_some_and(|made| now - made > LEFTOVER_SECONDS) {
+            drop_database(cluster, &name).await;
+        }
+    }
+}
+
+/// Another test may be dropping the same leftover at the same time, so a refusal is no failure here.
+async fn drop_database(cluster: &mut PgConnection, name: &str) {
+    if let Err(error) = run_sql(cluster, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
+        eprintln!("database {name} is left over: {error}");
+    }
+}
+
+async fn run_sql(cluster: &mut PgConnection, sql: String) -> Result<(), sea_orm::sqlx::Error> {
+    cluster.execute(sea_orm::sqlx::AssertSqlSafe(sql)).await.map(drop)
+}
+
+fn with_database(dsn: &str, name: &str) -> String {
+    let (address, options) = dsn.split_once('?').map_or((dsn, String::new()), |(a, o)| (a, format!("?{o}")));
+    let (host, _) = address.rsplit_once('/').expect("TEST_POSTGRES_DSN must name a database");
+    format!("{host}/{name}{options}")
+}

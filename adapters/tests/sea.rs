@@ -1,0 +1,17 @@
+//! What only databases can show: files, schemas, triggers, and what happens when a server goes away.
+//!
+//! What every store promises is in the contract suite.
+
+#![expect(unreachable_pub, reason = "tests are not an interface")]
+#![expect(clippy::tests_outside_test_module, reason = "this whole crate is tests")]
+
+#[path = "sea/epoch.rs"]
+mod epoch;
+#[path = "sea/files.rs"]
+mod files;
+#[path = "sea/harness.rs"]
+mod harness;
+#[path = "sea/recovery.rs"]
+mod recovery;
+#[path = "sea/schema.rs"]
+mod schema;

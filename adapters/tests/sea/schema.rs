@@ -1,0 +1,120 @@
+//! Migrations, and what the schema itself refuses.
+
+use crate::harness::{Database, entry, execute, postgres, postgres_options, sqlite};
+use adapters::sea::connect::SqliteOptions;
+use adapters::sea::{MigrateError, SeaStore};
+use ports::store::{SchemaState, Store};
+use sea_orm::ConnectionTrait;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_servers_may_migrate_one_empty_database_at_once() {
+    let database = Database::create().await;
+    let mut servers = JoinSet::new();
+    for _ in 0..3 {
+        let options = postgres_options(&database.dsn);
+        servers.spawn(async move {
+            let store = SeaStore::connect_postgres(&options).await.unwrap();
+            let applied = store.migrate().await.unwrap();
+            assert_eq!(store.schema().await.unwrap(), SchemaState::Current);
+            applied
+        });
+    }
+    let mut applied = servers.join_all().await;
+    applied.sort();
+    assert_eq!(applied, [Vec::new(), Vec::new(), migration::names()]);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_may_migrate_one_new_file_at_once() {
+    let folder = TempDir::new().unwrap();
+    let path = Arc::new(folder.path().join("p.db"));
+    let mut processes = JoinSet::new();
+    for _ in 0..3 {
+        let path = Arc::clone(&path);
+        processes.spawn(async move {
+            let store = SeaStore::connect_sqlite(&SqliteOptions::new(path.as_path())).await.unwrap();
+            store.migrate().await.unwrap()
+        });
+    }
+    let mut applied = processes.join_all().await;
+    applied.sort();
+    assert_eq!(applied, [Vec::new(), Vec::new(), migration::names()]);
+}
+
+#[tokio::test]
+async fn an_empty_database_is_behind_and_a_newer_one_is_refused_in_words() {
+    let database = Database::create().await;
+    let store = SeaStore::connect_postgres(&postgres_options(&database.dsn)).await.unwrap();
+    assert_eq!(store.schema().await.unwrap(), SchemaState::Behind { pending: migration::names() });
+    assert_eq!(store.migrate().await.unwrap(), migration::names());
+    execute(&database.dsn, "INSERT INTO seaql_migrations VALUES ('m9999_tomorrow', 0)").await.unwrap();
+    refuses(&store).await;
+    database.drop().await;
+
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("p.db");
+    let store = SeaStore::connect_sqlite(&SqliteOptions::new(&path)).await.unwrap();
+    assert_eq!(store.schema().await.unwrap(), SchemaState::Behind { pending: migration::names() });
+    store.migrate().await.unwrap();
+    let other = sea_orm::Database::connect(format!("sqlite://{}", path.display())).await.unwrap();
+    other.execute_unprepared("INSERT INTO seaql_migrations VALUES ('m9999_tomorrow', 0)").await.unwrap();
+    refuses(&store).await;
+}
+
+async fn refuses(store: &SeaStore) {
+    let unknown = vec!["m9999_tomorrow".to_owned()];
+    assert_eq!(store.schema().await.unwrap(), SchemaState::Newer { unknown: unknown.clone() });
+    let error = store.migrate().await.unwrap_err();
+    assert!(error.to_string().contains("newer version") && error.to_string().contains("m9999_tomorrow"), "{error}");
+    assert!(matches!(error, MigrateError::Newer { unknown: named } if named == unknown));
+}
+
+#[tokio::test]
+async fn postgres_refuses_to_change_the_audit_log() {
+    let database = Database::create().await;
+    let store = postgres(&database.dsn).await;
+    let mut unit = store.begin().await.unwrap();
+    unit.audit_append(&[entry()]).await.unwrap();
+    unit.commit().await.unwrap();
+    for sql in [
+        "UPDATE audit_entries SET outcome = 'ok'",
+        "DELETE FROM audit_entries",
+        "TRUNCATE audit_entries",
+        "DELETE FROM audit_entries WHERE false",
+    ] {
+        let said = execute(&database.dsn, sql).await.unwrap_err();
+        assert!(said.contains("only ever appended to"), "{sql}: {said}");
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn sqlite_refuses_to_change_the_audit_log() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("p.db");
+    let store = sqlite(&path).await;
+    let mut unit = store.begin().await.unwrap();
+    unit.audit_append(&[entry()]).await.unwrap();
+    unit.commit().await.unwrap();
+    let other = sea_orm::Database::connect(format!("sqlite://{}", path.display())).await.unwrap();
+    for sql in ["UPDATE audit_entries SET outcome = 'ok'", "DELETE FROM audit_entries"] {
+        let said = other.execute_unprepared(sql).await.unwrap_err().to_string();
+        assert!(said.contains("only ever appended to"), "{sql}: {said}");
+    }
+}
+
+#[test]
+fn a_connection_string_is_never_shown() {
+    let options = postgres_options("postgres://me:hush@nowhere/db");
+    assert!(!format!("{options:?}").contains("hush"));
+}
+
+#[tokio::test]
+async fn nor_is_one_that_cannot_be_read() {
+    let error = SeaStore::connect_postgres(&postgres_options("nonsense hush")).await.map(drop).unwrap_err();
+    assert!(!format!("{error:?} {error}").contains("hush"), "{error:?}");
+}
