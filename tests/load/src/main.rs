@@ -16,6 +16,7 @@ use crate::cpu::Meter;
 use crate::database::Database;
 use crate::drive::{Measure, Schedule};
 use crate::report::{Report, middle};
+use crate::statistics::median;
 use crate::target::{CONNECTIONS, Site, Target, sqlite_databases};
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
@@ -32,6 +33,8 @@ const CLIENTS_OF_EXTRAS: u32 = 16;
 /// How many files they fight for where they do.
 const FILES_FOUGHT_FOR: u64 = 4;
 const AGENTS: u32 = 64;
+/// How long a look at the disk's sync rate is; there is one before each pair of runs.
+const SYNC_LOOK: Duration = Duration::from_millis(300);
 const ACQUIRE_RELEASE: &str = "lock acquire+release";
 
 /// Measures lock operations over HTTP beside what the databases can do at best.
@@ -105,82 +108,101 @@ async fn run(arguments: Arguments) -> Result<()> {
     let Plan { rounds, schedule } = Plan::new(arguments.quick);
     fs::create_dir_all(&arguments.work).with_context(|| arguments.work.display().to_string())?;
     let work = fs::canonicalize(&arguments.work)?;
-    let syncs = disk::syncs_per_second(&work, Duration::from_secs(1))?;
-    say(&format!("this disk syncs {syncs:.0} times a second"));
     let site = Site { program: arguments.server, work, schedule, meter: Meter::of_generator()? };
-    let mut report = Report::default();
-    let mut memory = Vec::new();
+    let mut bench = Bench { rounds, work: site.work.clone(), ..Bench::default() };
     if arguments.only != Some(Only::Postgres) {
-        let (served, floor) = sqlite_databases(&site.work);
-        let target = Target::start(&site, "sqlite", served, floor, AGENTS).await?;
-        memory.push(measure_store(target, rounds, &mut report).await?);
+        let (holding, floor) = sqlite_databases(&site.work);
+        let target = Target::start(&site, "sqlite", holding, floor, AGENTS).await?;
+        bench.measure_store(target).await?;
     }
     if arguments.only != Some(Only::Sqlite) {
         let (Some(dsn), Some(pid)) = (arguments.postgres_dsn, arguments.postgres_pid) else {
             bail!("for PostgreSQL, --postgres-dsn and --postgres-pid are needed");
         };
         let site = Site { meter: site.meter.with_database(pid), ..site };
-        let served = Database::create_postgres(&dsn, "load_server").await?;
+        let holding = Database::create_postgres(&dsn, "load_server").await?;
         let floor = Database::create_postgres(&dsn, "load_floor").await?;
-        let target = Target::start(&site, "postgres", served, floor, AGENTS).await?;
-        memory.push(measure_store(target, rounds, &mut report).await?);
+        let target = Target::start(&site, "postgres", holding, floor, AGENTS).await?;
+        bench.measure_store(target).await?;
     }
     let mut out = std::io::stdout().lock();
-    report.print(&mut out)?;
-    writeln!(
-        out,
-        "\nDisk: {syncs:.0} fdatasync/s of one 4 KiB block. Memory of the server at the end: {}.",
-        memory.join(", ")
-    )?;
-    writeln!(out, "Medians of {rounds} runs of {} s; one operation is one HTTP request.", schedule.window.as_secs())?;
-    arguments.json.map_or(Ok(()), |path| report.write_json(&path))
+    bench.report.print(&mut out)?;
+    writeln!(out, "\nMedians of {rounds} runs of {} s; one operation is one HTTP request.", schedule.window.as_secs())?;
+    writeln!(out, "Disk, fdatasync/s of one 4 KiB block: {}.", spread(&bench.syncs))?;
+    writeln!(out, "Memory of the server at the end: {}.", bench.memory.join(", "))?;
+    arguments.json.map_or(Ok(()), |path| bench.report.write_json(&path))
 }
 
-/// Everything on one store; answers how much memory its server has at the end.
-async fn measure_store(mut target: Target, rounds: usize, report: &mut Report) -> Result<String> {
-    let mut pairs: [(Vec<Measure>, Vec<Measure>); CLIENTS.len()] = Default::default();
-    let mut alone = Vec::new();
-    for round in 0..rounds {
-        for (clients, (http, floor)) in CLIENTS.into_iter().zip(&mut pairs) {
-            // By turns first and last, so that neither always meets what the other left behind.
-            if round % 2 == 0 {
-                floor.push(target.floor(CONNECTIONS).await?);
+/// The middle, the least and the greatest.
+fn spread(values: &[f64]) -> String {
+    let least = values.iter().copied().reduce(f64::min).unwrap_or(f64::NAN);
+    let greatest = values.iter().copied().reduce(f64::max).unwrap_or(f64::NAN);
+    let middle = median(values.iter().copied()).unwrap_or(f64::NAN);
+    format!("{middle:.0} in the middle, {least:.0} to {greatest:.0} between the runs")
+}
+
+/// What has been measured so far.
+#[derive(Default)]
+struct Bench {
+    rounds: usize,
+    work: PathBuf,
+    report: Report,
+    syncs: Vec<f64>,
+    memory: Vec<String>,
+}
+
+impl Bench {
+    /// Everything on one store.
+    async fn measure_store(&mut self, mut target: Target) -> Result<()> {
+        let mut pairs: [(Vec<Measure>, Vec<Measure>); CLIENTS.len()] = Default::default();
+        let (mut locked, mut alone) = (Vec::new(), Vec::new());
+        for round in 0..self.rounds {
+            for (clients, (http, floor)) in CLIENTS.into_iter().zip(&mut pairs) {
+                self.syncs.push(disk::syncs_per_second(&self.work, SYNC_LOOK)?);
+                // By turns first and last, so that neither always meets what the other left behind.
+                if round % 2 == 0 {
+                    floor.push(target.floor(CONNECTIONS).await?);
+                }
+                let measured = target.acquire_release(clients).await?;
+                say(&format!("{}, round {}, {clients} clients: {:.0}/s", target.store, round + 1, measured.ops_per_s));
+                http.push(measured);
+                if round % 2 != 0 {
+                    floor.push(target.floor(CONNECTIONS).await?);
+                }
             }
-            let measured = target.acquire_release(clients).await?;
-            say(&format!("{}, round {}, {clients} clients: {:.0}/s", target.store, round + 1, measured.ops_per_s));
-            http.push(measured);
-            if round % 2 != 0 {
-                floor.push(target.floor(CONNECTIONS).await?);
+            alone.push(target.floor(1).await?);
+            if target.store == "postgres" {
+                locked.push(target.locked_floor(CONNECTIONS).await?);
             }
         }
-        alone.push(target.floor(1).await?);
+        for (clients, (http, floor)) in CLIENTS.into_iter().zip(&pairs) {
+            let (Some(http), Some(floor)) = (middle(http), middle(floor)) else { bail!("nothing was measured") };
+            self.report.add(ACQUIRE_RELEASE, target.store, clients, http, floor);
+        }
+        if let Some(locked) = middle(&locked) {
+            let all: Vec<Measure> = pairs.iter().flat_map(|(_, floor)| floor).copied().collect();
+            let Some(all) = middle(&all) else { bail!("nothing was measured") };
+            self.report.add_extra("raw floor", target.store, CONNECTIONS, all);
+            self.report.add_extra("raw floor, each under the project's lock", target.store, CONNECTIONS, locked);
+        }
+        let Some(alone) = middle(&alone) else { bail!("nothing was measured") };
+        self.report.add_extra("raw floor", target.store, 1, alone);
+        self.measure_extras(&mut target).await?;
+        self.memory.push(format!("{} MiB on {}", target.resident_mib()?, target.store));
+        target.stop().await
     }
-    for (clients, (http, floor)) in CLIENTS.into_iter().zip(&pairs) {
-        let (Some(http), Some(floor)) = (middle(http), middle(floor)) else { bail!("nothing was measured") };
-        report.add(ACQUIRE_RELEASE, target.store, clients, http, floor);
-    }
-    let all: Vec<Measure> = pairs.iter().flat_map(|(_, floor)| floor).copied().collect();
-    let (Some(all), Some(alone)) = (middle(&all), middle(&alone)) else { bail!("nothing was measured") };
-    if target.store == "postgres" {
-        report.add_extra("raw floor, 16 connections", target.store, CONNECTIONS, all);
-    }
-    report.add_extra("raw floor, 1 connection", target.store, 1, alone);
-    measure_extras(&mut target, report).await?;
-    let memory = format!("{} MiB on {}", target.resident_mib()?, target.store);
-    target.stop().await?;
-    Ok(memory)
-}
 
-/// What has no floor to stand beside.
-async fn measure_extras(target: &mut Target, report: &mut Report) -> Result<()> {
-    let clients = CLIENTS_OF_EXTRAS;
-    let contended = target.contended(clients, FILES_FOUGHT_FOR).await?;
-    report.add_extra("lock acquire+release, 4 files for all, waiting", target.store, clients, contended);
-    let status = target.read(clients, "/v1/locks/status?key=shared/src/file_0.rs").await?;
-    report.add_extra("lock status", target.store, clients, status);
-    let list = target.read(clients, "/v1/locks?limit=50").await?;
-    report.add_extra("lock list (empty)", target.store, clients, list);
-    let me = target.read(clients, "/v1/me").await?;
-    report.add_extra("me (authentication alone)", target.store, clients, me);
-    Ok(())
+    /// What has no floor to stand beside.
+    async fn measure_extras(&mut self, target: &mut Target) -> Result<()> {
+        let (clients, store) = (CLIENTS_OF_EXTRAS, target.store);
+        let contended = target.contended(clients, FILES_FOUGHT_FOR).await?;
+        self.report.add_extra("lock acquire+release, 4 files for all, waiting", store, clients, contended);
+        let status = target.read(clients, "/v1/locks/status?key=shared/src/file_0.rs").await?;
+        self.report.add_extra("lock status", store, clients, status);
+        let list = target.read(clients, "/v1/locks?limit=50").await?;
+        self.report.add_extra("lock list, empty", store, clients, list);
+        let me = target.read(clients, "/v1/me").await?;
+        self.report.add_extra("me, which reads nothing", store, clients, me);
+        Ok(())
+    }
 }

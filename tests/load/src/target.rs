@@ -66,6 +66,16 @@ impl Target {
 
     /// The raw floor over so many connections; over one on `SQLite`, which has one writer.
     pub(crate) async fn floor(&mut self, connections: u32) -> Result<Measure> {
+        self.floor_of(connections, false).await
+    }
+
+    /// The floor if each operation locks the project's row first. On `SQLite`, where a writer locks everything, this is
+    /// the floor.
+    pub(crate) async fn locked_floor(&mut self, connections: u32) -> Result<Measure> {
+        self.floor_of(connections, true).await
+    }
+
+    async fn floor_of(&mut self, connections: u32, locked: bool) -> Result<Measure> {
         self.runs += 1;
         let first_turn = self.runs.checked_mul(TURNS_OF_A_RUN).context("too many runs")?;
         let database = self.floor.clone();
@@ -78,7 +88,7 @@ impl Target {
                 let options = Database::postgres_options(dsn)?;
                 let mut clients = Vec::new();
                 for connection in 0..connections {
-                    clients.push(floor::postgres::Floor::open(&options, connection, first_turn).await?);
+                    clients.push(floor::postgres::Floor::open(&options, connection, first_turn, locked).await?);
                 }
                 self.run_counted(&database, clients).await
             }

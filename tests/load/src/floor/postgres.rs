@@ -7,8 +7,26 @@ use async_trait::async_trait;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
-const ACQUIRE: &str = "
-WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us),
+/// Where the time comes from: from the clock alone, or after the project's row in `lock_tables` was locked.
+macro_rules! clock {
+    (free) => {
+        "WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us), "
+    };
+    (after $head:literal) => {
+        concat!(
+            "WITH head AS MATERIALIZED (",
+            $head,
+            "), clock AS MATERIALIZED ( \
+             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us FROM head), "
+        )
+    };
+}
+
+macro_rules! acquire {
+    ($clock:expr) => {
+        concat!(
+            $clock,
+            "
 lease AS (
     INSERT INTO leases
         (project_id, token, key, mode, agent_id, session_id, granted_at_us, expires_at_us, reason)
@@ -23,10 +41,16 @@ lease AS (
     SELECT 'default', $10, us, 'lock.acquired', $2, $8::jsonb FROM clock
 )
 INSERT INTO idempotency_records (project_id, agent_id, key, fingerprint, answer, created_at_us)
-SELECT 'default', $3, $11, $12, $13::jsonb, us FROM clock";
+SELECT 'default', $3, $11, $12, $13::jsonb, us FROM clock"
+        )
+    };
+}
 
-const RELEASE: &str = "
-WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us),
+macro_rules! release {
+    ($clock:expr) => {
+        concat!(
+            $clock,
+            "
 lease AS (
     DELETE FROM leases WHERE project_id = 'default' AND token = $1 RETURNING *
 ), past AS (
@@ -44,22 +68,42 @@ lease AS (
     SELECT 'default', $10, us, 'lock.released', $2, jsonb_build_object('lease', $7::jsonb, 'end', $8::jsonb) FROM clock
 )
 INSERT INTO idempotency_records (project_id, agent_id, key, fingerprint, answer, created_at_us)
-SELECT 'default', $3, $11, $12, $13::jsonb, us FROM lease, clock";
+SELECT 'default', $3, $11, $12, $13::jsonb, us FROM lease, clock"
+        )
+    };
+}
+
+const ACQUIRE: &str = acquire!(clock!(free));
+const RELEASE: &str = release!(clock!(free));
+const ACQUIRE_LOCKED: &str = acquire!(clock!(after
+    "UPDATE lock_tables SET last_token = last_token + 1 WHERE project_id = 'default' RETURNING last_token"));
+const RELEASE_LOCKED: &str =
+    release!(clock!(after "SELECT last_token FROM lock_tables WHERE project_id = 'default' FOR UPDATE"));
 
 /// One connection.
 pub(crate) struct Floor {
     connection: PgConnection,
     rows: Rows,
+    statements: [&'static str; 2],
 }
 
 impl Floor {
-    pub(crate) async fn open(options: &PgConnectOptions, connection: u32, first_turn: u32) -> Result<Self> {
-        Ok(Self { connection: options.connect().await?, rows: Rows::new(connection, first_turn) })
+    /// A connection that waits for others at the disk alone; if `locked`, also for the project's lock, as a server
+    /// must that decides on its own.
+    pub(crate) async fn open(
+        options: &PgConnectOptions,
+        connection: u32,
+        first_turn: u32,
+        locked: bool,
+    ) -> Result<Self> {
+        let statements = if locked { [ACQUIRE_LOCKED, RELEASE_LOCKED] } else { [ACQUIRE, RELEASE] };
+        Ok(Self { connection: options.connect().await?, rows: Rows::new(connection, first_turn), statements })
     }
 
     async fn acquire(&mut self) -> Result<u64> {
+        let [acquire, _] = self.statements;
         let row = self.rows.row("acquire");
-        let statement = sqlx::query(ACQUIRE)
+        let statement = sqlx::query(acquire)
             .bind(row.token)
             .bind(row.key)
             .bind(&self.rows.agent)
@@ -77,8 +121,9 @@ impl Floor {
     }
 
     async fn release(&mut self) -> Result<u64> {
+        let [_, release] = self.statements;
         let row = self.rows.row("release");
-        let statement = sqlx::query(RELEASE)
+        let statement = sqlx::query(release)
             .bind(row.token)
             .bind(row.key)
             .bind(&self.rows.agent)
