@@ -81,6 +81,16 @@ impl SeaStore {
         Self { clock: StoreClock::Given(clock), ..self }
     }
 
+    /// Closes all connections, once the units of work that hold them are over. What is begun afterwards is
+    /// [`StoreError::Unavailable`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.sources.writers.close().await?;
+        match &self.sources.readers {
+            Some(readers) => readers.close().await,
+            None => Ok(()),
+        }
+    }
+
     async fn unit(&self, access: Access) -> Result<SeaUnitOfWork, StoreError> {
         let source = match access {
             Access::Write => &self.sources.writers,

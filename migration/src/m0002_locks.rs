@@ -9,7 +9,7 @@ pub(crate) const STEP: Step = Step {
     name: "m0002_locks",
     postgres: r#"
 CREATE TABLE epochs (
-    only boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (only),
+    is_only boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (is_only),
     epoch bigint NOT NULL,
     token_floor bigint NOT NULL,
     cause text NOT NULL,
@@ -77,7 +77,7 @@ CREATE UNIQUE INDEX waiters_ticket ON waiters (project_id, ticket);
 "#,
     sqlite: r"
 CREATE TABLE epochs (
-    only INTEGER NOT NULL DEFAULT 1 PRIMARY KEY CHECK (only = 1),
+    is_only INTEGER NOT NULL DEFAULT 1 PRIMARY KEY CHECK (is_only = 1),
     epoch INTEGER NOT NULL,
     token_floor INTEGER NOT NULL,
     cause TEXT NOT NULL,

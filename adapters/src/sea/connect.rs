@@ -117,7 +117,7 @@ pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError>
         ("statement_timeout", milliseconds(options.statement_timeout)),
         ("lock_timeout", milliseconds(options.lock_timeout)),
         ("idle_in_transaction_session_timeout", milliseconds(options.idle_in_transaction_timeout)),
-        ("default_transaction_isolation", r"read\ committed".to_owned()),
+        ("default_transaction_isolation", "read committed".to_owned()),
     ];
     let connect: PgConnectOptions = options.dsn.parse().map_err(|_| failed(UnreadableDsn))?;
     let connect = connect.application_name("pointsman").options(settings).disable_statement_logging();

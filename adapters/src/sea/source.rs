@@ -6,9 +6,8 @@
 use crate::sea::error::{AllBusy, NoAnswer, StillDown, sort, unavailable};
 use ports::store::{PoolState, StoreError};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionOptions, TransactionTrait};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -26,17 +25,34 @@ pub(super) struct Source {
     health: Arc<Health>,
 }
 
+/// How long after a failure nobody tries again. Whoever waited for a turn meanwhile need not wait for another attempt.
+const HOLD_OFF: Duration = Duration::from_millis(200);
+
 /// Whether the database could be reached the last time.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    is_down: AtomicBool,
+    failed_at: std::sync::Mutex<Option<Instant>>,
     probe: Mutex<()>,
 }
 
 impl Health {
     /// Notes that the database did not answer: connections to it are suspect.
     pub(super) fn doubt(&self) {
-        self.is_down.store(true, Ordering::Release);
+        self.note(Some(Instant::now()));
+    }
+
+    fn note(&self, failed_at: Option<Instant>) {
+        *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = failed_at;
+    }
+
+    /// Whether the last attempt failed; an error if it did so just now.
+    fn is_down(&self) -> Result<bool, StoreError> {
+        let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed_at {
+            Some(at) if at.elapsed() < HOLD_OFF => Err(unavailable(StillDown)),
+            Some(_) => Ok(true),
+            None => Ok(false),
+        }
     }
 }
 
@@ -83,6 +99,9 @@ impl Source {
 
     /// Begins a transaction, waiting for a turn.
     pub(super) async fn begin(&self, options: TransactionOptions) -> Result<Begun, StoreError> {
+        if self.reopen.is_some() {
+            self.health.is_down()?;
+        }
         let turn = timeout(self.acquire_timeout, self.turns.clone().acquire_owned())
             .await
             .map_err(|_| unavailable(AllBusy(self.acquire_timeout)))?
@@ -90,7 +109,7 @@ impl Source {
         if self.reopen.is_none() {
             return self.try_begin(options).await.map(|tx| Begun { tx, turn });
         }
-        let _probe = if self.health.is_down.load(Ordering::Acquire) {
+        let _probe = if self.health.is_down()? {
             let probe = self.health.probe.try_lock().map_err(|_| unavailable(StillDown))?;
             self.renew();
             Some(probe)
@@ -99,7 +118,7 @@ impl Source {
         };
         let begun = self.try_begin(options).await;
         match &begun {
-            Ok(_) => self.health.is_down.store(false, Ordering::Release),
+            Ok(_) => self.health.note(None),
             Err(StoreError::Unavailable(_)) => self.health.doubt(),
             Err(_) => {}
         }
@@ -143,6 +162,12 @@ impl Source {
         let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
         // Closed from here on: what is idle now, and what is in use when it comes back. Nobody has to wait for that.
         drop(old.get_postgres_connection_pool().close());
+    }
+
+    /// Closes all connections, once those in use have come back.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        self.turns.close();
+        self.pool().close().await.map_err(|error| sort(error, "the database"))
     }
 
     /// How full the pool is.
