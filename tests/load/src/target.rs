@@ -166,7 +166,7 @@ async fn make_callers(server: &Server, agents: u32) -> Result<Vec<Caller>> {
     let mut connection = Connection::open(server.address, &admin).await?;
     let mut callers = Vec::new();
     for agent in 0..agents {
-        let body = json!({ "agent_id": format!("load-agent-{agent}"), "agent_type": "load", "role": "agent" });
+        let body = json!({ "agent": format!("load-agent-{agent}"), "agent_type": "load", "role": "agent" });
         let created: CreatedKey = connection
             .post("/v1/keys", &format!("load-key-{agent}"), body.to_string())
             .await
