@@ -1,7 +1,7 @@
-//! The stores in databases: one adapter for `SQLite` and `PostgreSQL`.
+//! The stores in databases: one adapter for SQLite and PostgreSQL.
 //!
-//! [`SeaStore`] hands out units of work, each one transaction. On `SQLite` one connection writes and a few read; on
-//! `PostgreSQL` all connections are alike. What the two databases say differently stands in `dialect`, `connect`
+//! [`SeaStore`] hands out units of work, each one transaction. On SQLite one connection writes and a few read; on
+//! PostgreSQL all connections are alike. What the two databases say differently stands in `dialect`, `connect`
 //! and `clock`; what they complain about is sorted in `error`.
 
 mod agents;
@@ -50,7 +50,7 @@ pub struct SeaStore {
 }
 
 impl SeaStore {
-    /// Opens a `SQLite` file, making it if it is missing. Time is the process's clock.
+    /// Opens a SQLite file, making it if it is missing. Time is the process's clock.
     pub async fn connect_sqlite(options: &SqliteOptions) -> Result<Self, StoreError> {
         Ok(Self {
             backend: DbBackend::Sqlite,
@@ -61,7 +61,7 @@ impl SeaStore {
         })
     }
 
-    /// Connects to `PostgreSQL`. Time is the database's clock. [`StoreError::Unavailable`] if it cannot be reached now.
+    /// Connects to PostgreSQL. Time is the database's clock. [`StoreError::Unavailable`] if it cannot be reached now.
     pub async fn connect_postgres(options: &PostgresOptions) -> Result<Self, StoreError> {
         let store = Self {
             backend: DbBackend::Postgres,

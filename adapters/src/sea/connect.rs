@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How to open a `SQLite` file.
+/// How to open a SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     /// The database file; made if missing, readable by its owner only.
@@ -39,7 +39,7 @@ impl SqliteOptions {
     }
 }
 
-/// How to reach `PostgreSQL`.
+/// How to reach PostgreSQL.
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// The connection string. Secret: it is never shown.

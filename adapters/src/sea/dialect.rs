@@ -35,7 +35,7 @@ impl Dialect {
         if self.is_postgres() { crate::sea::clock::CLOCK_US } else { "0" }
     }
 
-    /// Locks the rows found until commit. `SQLite` has one writer, who has locked everything.
+    /// Locks the rows found until commit. SQLite has one writer, who has locked everything.
     pub(super) fn for_update(self) -> &'static str {
         if self.is_postgres() { " FOR UPDATE" } else { "" }
     }
@@ -165,6 +165,7 @@ pub(super) fn json_text<S: serde::Serializer>(value: &serde_json::Value, seriali
 }
 
 /// For serde: a JSON value as text, if there is one.
+#[expect(clippy::ref_option, reason = "serde asks for this shape")]
 pub(super) fn json_text_maybe<S: serde::Serializer>(
     value: &Option<serde_json::Value>,
     serializer: S,

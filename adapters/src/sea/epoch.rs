@@ -2,7 +2,7 @@
 
 use crate::sea::SeaStore;
 use crate::sea::clock::to_us;
-use crate::sea::error::failed;
+use crate::sea::error::{corrupt, failed};
 use crate::sea::sidecar::{Card, Sidecar};
 use crate::sea::unit::{Access, SeaUnitOfWork};
 use crate::system::RandomIds;
@@ -26,11 +26,11 @@ pub struct Epoch {
 pub enum EpochCause {
     /// Somebody asked for it.
     Command,
-    /// The `SQLite` file is not the one that was used last: a copy was put in its place, or its `.epoch` file is gone.
+    /// The SQLite file is not the one that was used last: a copy was put in its place, or its `.epoch` file is gone.
     OtherFile,
-    /// The `PostgreSQL` cluster is another one.
+    /// The PostgreSQL cluster is another one.
     OtherCluster,
-    /// The `PostgreSQL` cluster was recovered or a standby was promoted: its timeline is another one.
+    /// The PostgreSQL cluster was recovered or a standby was promoted: its timeline is another one.
     OtherTimeline,
 }
 
@@ -80,13 +80,8 @@ impl SeaUnitOfWork {
     pub(super) async fn epoch_row(&mut self, lock: &str) -> Result<EpochRow, StoreError> {
         let sql = format!("SELECT epoch, token_floor, system_identifier, timeline, incarnation FROM epochs{lock}");
         let statement = self.statement(sql, []);
-        match self.row(statement, "epochs").await? {
-            Some(row) => Ok(row),
-            None => {
-                let source = Box::new(RowMissing);
-                Err(self.spoil(StoreError::Corrupt { what: "epochs".to_owned(), source }))
-            }
-        }
+        let row = self.row(statement, "epochs").await?;
+        self.check(row.ok_or_else(|| corrupt("epochs", "epoch", "the database", RowMissing)))
     }
 
     /// Raises the epoch; false unless it is greater than the stored one.

@@ -118,10 +118,8 @@ fn postgres(code: &str) -> Kind {
 fn sqlite(code: &str) -> Kind {
     let Ok(code) = code.parse::<i32>() else { return Kind::Failed };
     match (code, code & 0xFF) {
-        // SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE
-        (1555 | 2067, _) => Kind::Conflict,
-        // BUSY, LOCKED
-        (_, 5 | 6) => Kind::Conflict,
+        // CONSTRAINT_PRIMARYKEY, CONSTRAINT_UNIQUE; BUSY, LOCKED
+        (1555 | 2067, _) | (_, 5 | 6) => Kind::Conflict,
         // NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN
         (_, 7 | 9 | 10 | 13 | 14) => Kind::Unavailable,
         // CORRUPT, NOTADB

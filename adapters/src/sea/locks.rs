@@ -213,32 +213,34 @@ impl LockRepository for SeaUnitOfWork {
         size: PageSize,
     ) -> Result<Page<Lease, LeaseCursor>, StoreError> {
         let LeaseFilter { agent, session, key_prefix } = filter;
-        let mut values: Vec<Value> = vec![project.as_str().into(), to_us(now).into()];
-        let mut condition = "project_id = $1 AND expires_at_us > $2".to_owned();
-        let mut and = |what: &str, value: Value| {
+        let mut values: Vec<Value> = Vec::new();
+        let mut bind = |value: Value| {
             values.push(value);
-            condition.push_str(&format!(" AND {what} ${}", values.len()));
+            format!("${}", values.len())
         };
+        let mut conditions = vec![
+            format!("project_id = {}", bind(project.as_str().into())),
+            format!("expires_at_us > {}", bind(to_us(now).into())),
+        ];
         if let Some(agent) = agent {
-            and("agent_id =", agent.as_str().into());
+            conditions.push(format!("agent_id = {}", bind(agent.as_str().into())));
         }
         if let Some(session) = session {
-            and("session_id =", session.as_str().into());
+            conditions.push(format!("session_id = {}", bind(session.as_str().into())));
         }
         // Not LIKE, which has characters of its own and passes over case on SQLite.
         if let Some(prefix) = key_prefix {
-            and("key >=", prefix.as_str().into());
+            conditions.push(format!("key >= {}", bind(prefix.as_str().into())));
             if let Some(end) = prefix_end(prefix) {
-                and("key <", end.into());
+                conditions.push(format!("key < {}", bind(end.into())));
             }
         }
         if let Some((key, token)) = after {
-            and("key >=", key.as_str().into());
-            let key_at = values.len();
-            values.push(token.value().into());
-            condition.push_str(&format!(" AND (key > ${key_at} OR token > ${})", values.len()));
+            let (key, token) = (bind(key.as_str().into()), bind(token.value().into()));
+            conditions.push(format!("(key, token) > ({key}, {token})"));
         }
-        condition.push_str(&format!(" ORDER BY key, token LIMIT {}", u64::from(size.rows()) + 1));
+        let rows_max = bind((i64::from(size.rows()) + 1).into());
+        let condition = format!("{} ORDER BY key, token LIMIT {rows_max}", conditions.join(" AND "));
         let leases = self.leases(&condition, values).await?;
         Ok(Page::cut(leases, size, |lease| (lease.key.clone(), lease.token)))
     }

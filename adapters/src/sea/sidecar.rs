@@ -1,4 +1,4 @@
-//! The file beside a `SQLite` database that remembers which tokens were drawn, in case the database is restored.
+//! The file beside a SQLite database that remembers which tokens were drawn, in case the database is restored.
 //!
 //! It holds the highest epoch, the incarnation that the database must name, and a bound on all tokens drawn. Writes
 //! happen inside a transaction that writes, so that two processes never cross; and always before the database is

@@ -5,7 +5,7 @@
 
 use crate::sea::error::{AllBusy, NoAnswer, StillDown, sort, unavailable};
 use ports::store::{PoolState, StoreError};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionOptions, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, TransactionOptions, TransactionTrait};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -173,15 +173,12 @@ impl Source {
     /// How full the pool is.
     pub(super) fn state(&self) -> PoolState {
         let pool = self.pool();
-        let (size, idle) = match pool.get_database_backend() {
-            sea_orm::DbBackend::Postgres => {
-                let pool = pool.get_postgres_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
-            _ => {
-                let pool = pool.get_sqlite_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
+        let (size, idle) = if pool.get_database_backend() == DbBackend::Postgres {
+            let pool = pool.get_postgres_connection_pool();
+            (pool.size(), pool.num_idle())
+        } else {
+            let pool = pool.get_sqlite_connection_pool();
+            (pool.size(), pool.num_idle())
         };
         PoolState { size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
     }

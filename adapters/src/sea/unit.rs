@@ -39,7 +39,7 @@ pub struct SeaUnitOfWork {
     statement_timeout: Duration,
     health: Arc<Health>,
     pub(super) sidecar: Option<Arc<Sidecar>>,
-    /// Whether a call failed. Then nothing is committed: `PostgreSQL` would answer such a COMMIT as if all were well.
+    /// Whether a call failed. Then nothing is committed: PostgreSQL would answer such a COMMIT as if all were well.
     is_spoiled: bool,
     /// The lock tables locked here, with their counters.
     pub(super) counters: BTreeMap<ProjectId, i64>,
