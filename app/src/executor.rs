@@ -106,17 +106,19 @@ pub struct Decision<T> {
     pub freed: Vec<LockKey>,
     /// Whether this is the caller's final answer, to be replayed.
     pub is_final: bool,
+    /// When it was decided, on the store's clock, if that was read again under a lock.
+    pub at: Option<DateTime<Utc>>,
 }
 
 impl<T> Decision<T> {
     /// A refusal that changed nothing.
     pub fn refused(refusal: impl Into<Refusal>) -> Self {
-        Self { result: Err(refusal.into()), happenings: Vec::new(), freed: Vec::new(), is_final: true }
+        Self { result: Err(refusal.into()), happenings: Vec::new(), freed: Vec::new(), is_final: true, at: None }
     }
 
     /// An answer with what happened.
     pub fn answered(answer: T, happenings: Vec<Happening>) -> Self {
-        Self { result: Ok(answer), happenings, freed: Vec::new(), is_final: true }
+        Self { result: Ok(answer), happenings, freed: Vec::new(), is_final: true, at: None }
     }
 }
 
@@ -227,6 +229,7 @@ impl Executor {
             }
         };
         let is_new_name = !matches!(decision.result, Err(Refusal::IdempotencyKeyReused));
+        let now = decision.at.unwrap_or(now);
         happenings.extend(decision.happenings);
         let session_id = session.as_ref().map(|session| session.id.clone()).or_else(|| call.session.clone());
         let facts: Vec<Fact> = happenings.iter().map(|happening| self.fact(call, happening, now)).collect();
@@ -235,7 +238,7 @@ impl Executor {
             entries.push(self.entry(call, session_id.clone(), happening.change, happening.by_itself, OUTCOME_OK, now)?);
         }
         if let Err(refusal) = &decision.result {
-            let change = refused_change(C::OPERATION, command.target(), refusal);
+            let change = refused_change(C::OPERATION, command.target(), command.content(), refusal);
             let entry = self.entry(call, session_id, change, false, refusal.slug(), now)?;
             if refusal.is_audited() && self.folds.deserves_a_line(&entry) {
                 entries.push(entry);
@@ -378,8 +381,8 @@ fn replay<T: DeserializeOwned>(answer: Value) -> Result<Tried<T>, CallError> {
     Ok(Tried::Done { result, is_replay: true })
 }
 
-fn refused_change(operation: &str, target: String, refusal: &Refusal) -> Change {
-    let after = json!({ "refused": refusal.to_string() });
+fn refused_change(operation: &str, target: String, asked: Value, refusal: &Refusal) -> Change {
+    let after = json!({ "refused": refusal.to_string(), "asked": asked });
     Change { operation: operation.to_owned(), target, before: None, after: Some(after) }
 }
 

@@ -3,6 +3,7 @@
 use super::{Executor, refused_change};
 use crate::call::Call;
 use crate::refusal::{CallError, Refusal};
+use serde_json::Value;
 
 impl Executor {
     /// Counts such a refusal and writes it to the audit log, in a unit of work of its own. Folded like all refusals.
@@ -19,7 +20,7 @@ impl Executor {
         }
         let mut uow = self.store.begin().await?;
         let now = uow.now().await?;
-        let change = refused_change(operation, target, refusal);
+        let change = refused_change(operation, target, Value::Null, refusal);
         let entry = self.entry(call, call.session.clone(), change, false, refusal.slug(), now)?;
         if self.folds.deserves_a_line(&entry) {
             uow.audit_append(&[entry]).await?;

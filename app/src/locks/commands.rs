@@ -38,9 +38,10 @@ async fn decide_with<T>(
     rule: impl FnOnce(&mut LockTable) -> Result<T, LockRefusal> + Send,
 ) -> Result<Decision<T>, StoreError> {
     let mut opened = Opened::load(uow, &scene.call.project, about).await?;
+    let at = Some(opened.table.now());
     let result = rule(&mut opened.table).map_err(Refusal::Lock);
     let (happenings, freed) = opened.save(uow, &scene.call.project).await?;
-    Ok(Decision { result, happenings, freed, is_final: true })
+    Ok(Decision { result, happenings, freed, is_final: true, at })
 }
 
 /// One try to take locks. [`super::acquire`] tries until they are had or the wait is over.

@@ -325,14 +325,18 @@ impl LockTable {
             wants: command.wants.clone(),
             reason: command.reason.clone(),
             joined_at: self.now,
-            kept_until: self.now,
+            kept_until: self.kept_until(),
         };
         self.changes.events.push(LockEvent::Waiting(waiter.clone()));
         Ok(self.stay(waiter, obstacles))
     }
 
+    fn kept_until(&self) -> DateTime<Utc> {
+        self.now + TimeDelta::seconds(Waiter::KEPT_SECONDS)
+    }
+
     fn stay(&mut self, mut waiter: Waiter, obstacles: Vec<Conflict>) -> Acquired {
-        waiter.kept_until = self.now + TimeDelta::seconds(Waiter::KEPT_SECONDS);
+        waiter.kept_until = self.kept_until();
         let first: BTreeSet<TicketId> = obstacles
             .iter()
             .filter_map(|conflict| match conflict.obstacle {
