@@ -33,7 +33,7 @@ pub struct Stack {
     pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
     /// How long requests may take.
     pub time_limits: TimeLimits,
-    /// What 405 answers list in `Allow`.
+    /// What is known of the routes: methods for `Allow`, names for logs and counts.
     pub methods: Methods,
 }
 

@@ -67,7 +67,8 @@ impl Telemetry {
             None => (None, None),
         };
         let metrics = Metrics::build(resource, reader)?;
-        let spans = traces.as_ref().map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer("pointsman")));
+        let spans =
+            traces.as_ref().map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer("pointsman")));
         tracing_subscriber::registry()
             .with(log(settings.log_format))
             .with(EnvFilter::try_new(&settings.filter)?)

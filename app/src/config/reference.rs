@@ -112,12 +112,12 @@ pub fn markdown() -> String {
          set. Anything wrong stops the start, with every fault listed at once; values are never printed.\n\n",
     );
     for section in Section::ALL {
-        page += &format!("## {}\n\n| Variable | Values | Default | Meaning |\n|---|---|---|---|\n", section.title());
+        page.extend(["## ", section.title(), "\n\n| Variable | Values | Default | Meaning |\n|---|---|---|---|\n"]);
         page.extend(section.variables().map(Variable::row));
         page.push('\n');
     }
     let code = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    page += &format!(
+    let unknown = format!(
         "## Unknown names\n\n\
          A name that begins with {} and is not listed above is refused at start, with the nearest known name, because \
          it is most often a typing error. Passed over are the names that other software puts there: {}, and the service \
@@ -125,7 +125,7 @@ pub fn markdown() -> String {
         code(&PREFIXES),
         code(&FOREIGN)
     );
-    page
+    page + &unknown
 }
 
 /// `.env.example`: every variable, commented out.
@@ -135,7 +135,7 @@ pub fn dotenv() -> String {
          # Written by `pointsman docs dotenv`; edit app/src/config/reference/variables.rs instead.\n",
     );
     for section in Section::ALL {
-        file += &format!("\n# {}\n", section.title());
+        file.extend(["\n# ", section.title(), "\n"]);
         file.extend(section.variables().map(|variable| {
             let value = if variable.default.is_empty() { variable.example } else { variable.default };
             format!("# {}={value}\n", variable.name)

@@ -28,7 +28,7 @@ fn nothing_set_is_a_loopback_server_on_sqlite() {
     assert_eq!(config.http.listen, SocketAddr::from(([127, 0, 0, 1], 8081)));
     assert!(config.http.is_loopback());
     assert_eq!(config.http.keep_alive, Duration::from_secs(5));
-    assert_eq!(config.locks.ttl_default, Duration::from_secs(7200));
+    assert_eq!(config.locks.ttl_default, Duration::from_hours(2));
     assert!(config.identity.keys.is_empty());
     assert!(config.telemetry.otlp.is_none());
     assert!(config.notices.is_empty());
@@ -265,6 +265,7 @@ fn the_client_section_guards_the_key() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a switch of this test, not a setting of the server")]
 fn the_committed_documents_are_the_generated_ones() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     for (path, generated) in [("docs/configuration.md", markdown()), (".env.example", dotenv())] {

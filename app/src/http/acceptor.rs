@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Connections the operating system keeps for us until we accept them.
 const BACKLOG: i32 = 1024;
 /// How long a peer may be silent before the system asks whether it is still there.
-const PEER_PROBE_AFTER: Duration = Duration::from_secs(60);
+const PEER_PROBE_AFTER: Duration = Duration::from_mins(1);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 

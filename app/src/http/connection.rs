@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +45,9 @@ pub(super) struct Ends {
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Deadlines are looked at this often, which costs less than moving a timer with each request.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a client that was answered early may go on sending.
+const LINGER_MAX: Duration = Duration::from_secs(1);
+const LINGER_BUFFER_BYTES: usize = 16 * 1024;
 /// What the head of a request that has just begun still gets once the server stops.
 const HEAD_GRACE: Duration = Duration::from_millis(250);
 
@@ -65,15 +70,15 @@ where
             if has_body {
                 watch_request(&mut request, Arc::clone(&activity));
             }
-            async move {
+            // Boxed, because only a connection that can be moved gives its stream back in the end.
+            Box::pin(async move {
                 let response: hyper::Response<_> = endpoint.get_response(request).await.into();
                 Ok::<_, Infallible>(response.map(|body| WatchedAnswer::new(body, activity)))
-            }
+            })
         })
     };
     let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
-    let mut connection =
-        pin!(http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(stream, service));
+    let mut connection = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(stream, service);
     let look_every = LOOK_EVERY.min(patience.read / 2).min(patience.idle / 2);
     let mut look = pin!(sleep_until(Instant::now() + look_every));
     let mut head_patience = patience.read;
@@ -81,17 +86,17 @@ where
     loop {
         tokio::select! {
             biased;
-            ended = connection.as_mut() => {
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, %peer, "a connection broke");
                 }
-                return;
+                break;
             }
             () = ends.cut.cancelled() => return,
             () = ends.stopping.cancelled(), if !is_stopping => {
                 is_stopping = true;
                 head_patience = head_patience.min(HEAD_GRACE);
-                connection.as_mut().graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
                 look.as_mut().reset(Instant::now() + HEAD_GRACE);
             }
             () = look.as_mut() => {
@@ -104,4 +109,18 @@ where
             }
         }
     }
+    let stream = connection.into_parts().io.into_inner().into_inner();
+    close(stream, activity.left_body_unread()).await;
+}
+
+/// Closes in good order. A client that is still sending what we won't read would lose our answer to the reset that a
+/// plain close brings, so it is given a moment to take the answer in.
+async fn close(mut stream: TcpStream, is_unread: bool) {
+    if stream.shutdown().await.is_err() || !is_unread {
+        return;
+    }
+    let mut discarded = vec![0; LINGER_BUFFER_BYTES];
+    let drained = async { while matches!(stream.read(&mut discarded).await, Ok(read) if read > 0) {} };
+    // Past the deadline the reset is deserved.
+    let _ = tokio::time::timeout(LINGER_MAX, drained).await;
 }

@@ -1,7 +1,7 @@
-//! The OpenAPI document and the page that shows it, without a byte from anywhere else.
+//! The `OpenAPI` document and the page that shows it, without a byte from anywhere else.
 
-use poem::http::{HeaderValue, header};
-use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
+use poem::http::header;
+use poem::{Endpoint, Response, endpoint::make_sync};
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Value, json};
 
@@ -26,21 +26,24 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> serde_json::Resu
 /// Serves the document, to be mounted at `/openapi.json`.
 pub fn json(document: &Value) -> impl Endpoint<Output = Response> + 'static {
     let text = format!("{document:#}\n");
-    make_sync(move |_| text.clone().with_header(header::CONTENT_TYPE, "application/json").into_response())
+    make_sync(move |_| Response::builder().content_type("application/json").body(text.clone()))
 }
 
 /// Serves the page, to be mounted at `/docs`.
-pub fn page<T: OpenApi>(service: &OpenApiService<T, ()>, document: &Value) -> impl Endpoint<Output = Response> + 'static {
+pub fn page<T: OpenApi>(
+    service: &OpenApiService<T, ()>,
+    document: &Value,
+) -> impl Endpoint<Output = Response> + 'static {
     // `</script>` in a description must not end the script the document stands in.
     let inline = document.to_string().replace("</", "<\\/");
     let html = service.swagger_ui_html().replacen(&service.spec(), &inline, 1);
     make_sync(move |_| {
-        let mut response = html.clone().with_header(header::CONTENT_TYPE, "text/html; charset=utf-8").into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        response
+        Response::builder()
+            .content_type("text/html; charset=utf-8")
+            .header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .header(header::REFERRER_POLICY, "no-referrer")
+            .body(html.clone())
     })
 }
 
@@ -48,7 +51,8 @@ fn plain_media_types(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             if let Some(Value::Object(content)) = fields.get_mut("content") {
-                let charset = |name: &String| name.split_once(';').map(|(plain, _)| (name.clone(), plain.trim().to_owned()));
+                let charset =
+                    |name: &String| name.split_once(';').map(|(plain, _)| (name.clone(), plain.trim().to_owned()));
                 let renamed: Vec<(String, String)> = content.keys().filter_map(charset).collect();
                 for (old, new) in renamed {
                     if let Some(media_type) = content.remove(&old) {

@@ -1,16 +1,27 @@
-//! Which methods each path knows: what a 405 needs for its `Allow` header, which the router doesn't tell.
+//! What the router doesn't tell of its routes: the methods each path knows, which a 405 must list in `Allow`, and the
+//! documented names of its parameters, which the framework calls `param0`, `param1` and so on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use poem::http::HeaderValue;
 use serde_json::Value;
 
-/// Methods by path pattern.
+/// Routes by the router's patterns.
 #[derive(Debug, Default)]
-pub struct Methods(BTreeMap<String, BTreeSet<String>>);
+pub struct Methods {
+    routes: Vec<Route>,
+    by_pattern: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct Route {
+    template: Arc<str>,
+    methods: BTreeSet<String>,
+}
 
 impl Methods {
-    /// The operations of an OpenAPI document that is mounted at `prefix` (`""` for the root).
+    /// The operations of an `OpenAPI` document that is mounted at `prefix` (`""` for the root).
     pub fn of_openapi(document: &Value, prefix: &str) -> Self {
         let mut methods = Self::default();
         let paths = document.get("paths").and_then(Value::as_object);
@@ -22,17 +33,33 @@ impl Methods {
         methods
     }
 
-    /// Adds a route that stands outside the OpenAPI document.
+    /// Adds a route that stands outside the `OpenAPI` document.
     #[must_use]
     pub fn with(mut self, path: &str, method: &str) -> Self {
         self.insert(path, method);
         self
     }
 
-    /// The value of `Allow` for a path pattern in either notation, `{id}` or `:id`.
+    /// The value of `Allow` for a pattern of the router.
     pub fn allow(&self, pattern: &str) -> Option<HeaderValue> {
-        let methods: Vec<&str> = self.0.get(&shape(pattern))?.iter().map(String::as_str).collect();
+        let methods: Vec<&str> = self.route(pattern)?.methods.iter().map(String::as_str).collect();
         HeaderValue::from_str(&methods.join(", ")).ok()
+    }
+
+    /// The path as documented, such as `/v1/keys/{id}`, for a pattern of the router.
+    pub fn template(&self, pattern: &str) -> Option<Arc<str>> {
+        self.route(pattern).map(|route| Arc::clone(&route.template))
+    }
+
+    /// The documented name of a parameter that the framework calls `param` and its place in the path.
+    pub fn parameter(&self, pattern: &str, framework_name: &str) -> Option<&str> {
+        let place: usize = framework_name.strip_prefix("param")?.parse().ok()?;
+        let template = &self.route(pattern)?.template;
+        template.split('/').filter_map(parameter_name).nth(place)
+    }
+
+    fn route(&self, pattern: &str) -> Option<&Route> {
+        self.by_pattern.get(pattern.trim_end_matches('/')).and_then(|index| self.routes.get(*index))
     }
 
     fn insert(&mut self, path: &str, method: &str) {
@@ -41,19 +68,49 @@ impl Methods {
         if !METHODS.contains(&method.as_str()) {
             return;
         }
-        let methods = self.0.entry(shape(path)).or_default();
-        if method == "GET" {
-            methods.insert("HEAD".to_owned());
+        let index = match self.by_pattern.get(&with_parameters(path, |_, name| format!(":{name}"))) {
+            Some(index) => *index,
+            None => self.add(path),
+        };
+        if let Some(route) = self.routes.get_mut(index) {
+            if method == "GET" {
+                route.methods.insert("HEAD".to_owned());
+            }
+            route.methods.insert(method);
         }
-        methods.insert(method);
+    }
+
+    fn add(&mut self, path: &str) -> usize {
+        let index = self.routes.len();
+        let template = with_parameters(path, |_, name| format!("{{{name}}}"));
+        self.routes.push(Route { template: template.into(), methods: BTreeSet::new() });
+        self.by_pattern.insert(with_parameters(path, |_, name| format!(":{name}")), index);
+        self.by_pattern.insert(with_parameters(path, |place, _| format!(":param{place}")), index);
+        index
     }
 }
 
-/// The pattern with each parameter replaced by a star and no slash at the end.
-fn shape(pattern: &str) -> String {
-    let is_parameter = |segment: &str| segment.starts_with([':', '{', '<', '*']);
-    let segments = pattern.split('/').filter(|segment| !segment.is_empty());
-    segments.fold(String::new(), |shape, segment| shape + "/" + if is_parameter(segment) { "*" } else { segment })
+/// The path with each parameter written anew, and no slash at the end.
+fn with_parameters(path: &str, write: impl Fn(usize, &str) -> String) -> String {
+    let mut written = String::new();
+    let mut place = 0;
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        written.push('/');
+        match parameter_name(segment) {
+            Some(name) => {
+                written.push_str(&write(place, name));
+                place += 1;
+            }
+            None => written.push_str(segment),
+        }
+    }
+    written
+}
+
+/// The name in `{name}` or `:name`.
+fn parameter_name(segment: &str) -> Option<&str> {
+    let braced = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    braced.or_else(|| segment.strip_prefix(':'))
 }
 
 #[cfg(test)]
@@ -63,10 +120,17 @@ mod tests {
     use super::Methods;
 
     #[test]
-    fn methods_are_found_by_the_routers_own_pattern() {
-        let document = json!({"paths": {"/locks/{id}": {"get": {}, "delete": {}, "parameters": []}}});
+    fn routes_are_found_by_the_routers_own_patterns() {
+        let document = json!({"paths": {"/keys/{id}/uses/{n}": {"get": {}, "delete": {}, "parameters": []}}});
         let methods = Methods::of_openapi(&document, "/v1").with("/health", "GET");
-        assert_eq!(methods.allow("/v1/locks/:key").unwrap(), "DELETE, GET, HEAD");
+        for pattern in ["/v1/keys/:id/uses/:n", "/v1/keys/:param0/uses/:param1", "/v1/keys/:id/uses/:n/"] {
+            assert_eq!(methods.allow(pattern).unwrap(), "DELETE, GET, HEAD");
+            assert_eq!(methods.template(pattern).unwrap().as_ref(), "/v1/keys/{id}/uses/{n}");
+        }
+        let pattern = "/v1/keys/:param0/uses/:param1";
+        assert_eq!(methods.parameter(pattern, "param1"), Some("n"));
+        assert_eq!(methods.parameter(pattern, "param2"), None);
+        assert_eq!(methods.parameter(pattern, "page"), None);
         assert_eq!(methods.allow("/health/").unwrap(), "GET, HEAD");
         assert!(methods.allow("/v1/other").is_none());
     }

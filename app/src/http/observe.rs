@@ -6,8 +6,8 @@ use std::time::Instant;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use poem::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use poem::PathPattern;
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use poem::{Endpoint, Request, Response, Result};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -54,6 +54,7 @@ impl<E: Endpoint> Endpoint for Observed<E> {
             "http.request",
             otel.name = Empty,
             otel.kind = "server",
+            otel.status_code = Empty,
             http.request.method = method,
             http.route = Empty,
             http.response.status_code = Empty,

@@ -276,7 +276,7 @@ impl From<Problem> for poem::Error {
     }
 }
 
-/// The body of [`Problem`] as the OpenAPI document describes it.
+/// The body of [`Problem`] as the `OpenAPI` document describes it.
 struct ProblemJson;
 
 impl Payload for ProblemJson {
@@ -301,10 +301,7 @@ impl ApiResponse for Problem {
             description,
             status: None,
             status_range: Some(range.to_owned()),
-            content: vec![MetaMediaType {
-                content_type: ProblemJson::CONTENT_TYPE,
-                schema: ProblemJson::schema_ref(),
-            }],
+            content: vec![MetaMediaType { content_type: ProblemJson::CONTENT_TYPE, schema: ProblemJson::schema_ref() }],
             headers: vec![MetaHeader {
                 name: "Retry-After".to_owned(),
                 description: Some("Seconds to wait before trying again".to_owned()),
@@ -314,10 +311,7 @@ impl ApiResponse for Problem {
             }],
         };
         MetaResponses {
-            responses: vec![
-                response("4XX", "The request is refused"),
-                response("5XX", "The server could not do it"),
-            ],
+            responses: vec![response("4XX", "The request is refused"), response("5XX", "The server could not do it")],
         }
     }
 

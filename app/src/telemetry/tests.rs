@@ -13,6 +13,7 @@ fn settings(endpoint: &str) -> crate::config::Telemetry {
 }
 
 /// A collector that answers 200 to everything and passes on what it was sent.
+#[expect(clippy::disallowed_methods, reason = "ends with the runtime of the test")]
 async fn collector() -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

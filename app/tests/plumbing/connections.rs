@@ -97,6 +97,19 @@ async fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
 }
 
 #[tokio::test]
+async fn a_client_answered_early_gets_the_answer_though_it_goes_on_sending() {
+    const BYTES: usize = 8 * 1024 * 1024;
+    for _ in 0..5 {
+        let server = Server::start(Limits::default()).await;
+        let head = format!("POST /v1/notes HTTP/1.1\r\nhost: test\r\ncontent-length: {BYTES}\r\n\r\n");
+        let mut client = server.connect().await;
+        client.send(&head).await;
+        client.send(&"x".repeat(BYTES)).await;
+        assert_eq!(client.answer().await.status, 413);
+    }
+}
+
+#[tokio::test]
 async fn requests_sent_ahead_are_answered_in_order() {
     let server = Server::start(Limits::default()).await;
     let mut client = server.connect().await;

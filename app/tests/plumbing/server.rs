@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use poem::web::Data;
 use poem::Route;
+use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi, OpenApiService};
@@ -23,19 +23,19 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub metrics: Metrics,
-    pub stop: CancellationToken,
-    pub drained: JoinHandle<Drained>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics: Metrics,
+    pub(crate) stop: CancellationToken,
+    pub(crate) drained: JoinHandle<Drained>,
 }
 
-pub struct Limits {
-    pub read: Duration,
-    pub keep_alive: Duration,
-    pub request: Duration,
-    pub drain: Duration,
-    pub connections: usize,
+pub(crate) struct Limits {
+    pub(crate) read: Duration,
+    pub(crate) keep_alive: Duration,
+    pub(crate) request: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) connections: usize,
 }
 
 impl Default for Limits {
@@ -104,7 +104,7 @@ impl Api {
 }
 
 impl Server {
-    pub async fn start(limits: Limits) -> Self {
+    pub(crate) async fn start(limits: Limits) -> Self {
         let service = OpenApiService::new(Api, "test", "1");
         let document = docs_page::document(&service).unwrap();
         let routes = Route::new()
@@ -122,7 +122,7 @@ impl Server {
                 request_ids: Arc::new(move || format!("made-{}", made.fetch_add(1, Ordering::Relaxed))),
                 time_limits: TimeLimits {
                     request: limits.request,
-                    wait_max: Duration::from_secs(60),
+                    wait_max: Duration::from_mins(1),
                     waiting_paths: Arc::new(["/v1/waits"]),
                 },
                 methods: Methods::of_openapi(&document, "/v1").with("/docs", "GET"),
@@ -141,33 +141,35 @@ impl Server {
         Self { address, metrics, stop, drained }
     }
 
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client { stream: TcpStream::connect(self.address).await.unwrap(), read: Vec::new() }
     }
 
     /// One request on a connection of its own.
-    pub async fn ask(&self, request: &str) -> Answer {
+    pub(crate) async fn ask(&self, request: &str) -> Answer {
         let mut client = self.connect().await;
         client.send(request).await;
         client.answer().await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await
     }
 
-    pub async fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.ask(&post(path, body)).await
     }
 }
 
-pub fn post(path: &str, body: &str) -> String {
+pub(crate) fn post(path: &str, body: &str) -> String {
     let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
-pub struct Client {
-    pub stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     read: Vec<u8>,
 }
 
@@ -175,16 +177,16 @@ pub struct Client {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Client {
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
-    pub async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         self.answer_or_end().await.expect("the server closed the connection without an answer")
     }
 
     /// The next answer, or `None` if the server closes the connection first.
-    pub async fn answer_or_end(&mut self) -> Option<Answer> {
+    pub(crate) async fn answer_or_end(&mut self) -> Option<Answer> {
         tokio::time::timeout(PATIENCE, async {
             loop {
                 if let Some((answer, rest)) = Answer::parse(&self.read) {
@@ -202,16 +204,16 @@ impl Client {
         .expect("the server neither answers nor closes")
     }
 
-    pub async fn assert_closed(&mut self) {
+    pub(crate) async fn assert_closed(&mut self) {
         assert!(self.answer_or_end().await.is_none(), "the server answered");
     }
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
@@ -231,16 +233,16 @@ impl Answer {
         Some((answer, rest.to_vec()))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The body of a problem of this slug, with everything checked that all problems have in common.
-    pub fn problem(&self, slug: &str) -> Value {
+    pub(crate) fn problem(&self, slug: &str) -> Value {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let body = self.json();
         assert_eq!(body["type"], format!("/problems/{slug}"), "{body}");

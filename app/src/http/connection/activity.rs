@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ pub(super) struct Activity {
     phase: AtomicU64,
     /// Milliseconds from `opened` to the moment a write got stuck, plus one; 0 while none is.
     stuck: AtomicU64,
+    unread: AtomicBool,
 }
 
 /// Whom a connection waits for.
@@ -41,8 +42,12 @@ const PHASE_MASK: u64 = (1 << PHASE_BITS) - 1;
 
 impl Activity {
     pub(super) fn new() -> Self {
-        let activity =
-            Self { opened: Instant::now(), phase: AtomicU64::new(0), stuck: AtomicU64::new(0) };
+        let activity = Self {
+            opened: Instant::now(),
+            phase: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
+        };
         activity.enter(Phase::Head);
         activity
     }
@@ -67,7 +72,15 @@ impl Activity {
     }
 
     pub(super) fn answer_complete(&self) {
+        if self.now_in() == Phase::Body {
+            self.unread.store(true, Ordering::Relaxed);
+        }
         self.enter(Phase::Idle);
+    }
+
+    /// Whether a request was answered before its body was read, after which no other can follow.
+    pub(super) fn left_body_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
     }
 
     pub(super) fn write_stuck(&self, is_stuck: bool) {
@@ -81,7 +94,8 @@ impl Activity {
     /// The fault to cut the connection for, if somebody's patience has run out.
     pub(super) fn overdue(&self, head_patience: Duration, patience: Patience) -> Option<Fault> {
         let now_ms = self.elapsed_ms();
-        let is_over = |since_ms: u64, patience: Duration| u128::from(now_ms.saturating_sub(since_ms)) >= patience.as_millis();
+        let is_over =
+            |since_ms: u64, patience: Duration| u128::from(now_ms.saturating_sub(since_ms)) >= patience.as_millis();
         let stuck = self.stuck.load(Ordering::Relaxed);
         if stuck > 0 && is_over(stuck - 1, patience.read) {
             return Some(Fault::AnswerNotTaken);

@@ -22,6 +22,10 @@ impl WatchedStream {
         Self { stream, activity }
     }
 
+    pub(super) fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
     fn told<T>(&self, poll: Poll<T>) -> Poll<T> {
         self.activity.write_stuck(poll.is_pending());
         poll

@@ -7,6 +7,7 @@ use crate::http::problem::Problem;
 struct Api;
 
 #[OpenApi]
+#[expect(clippy::unused_async, reason = "the macro wants operations to be async")]
 impl Api {
     /// Breaks out: </script><script src="https://evil.example/x.js"></script>
     #[oai(path = "/refused", method = "get")]
@@ -30,7 +31,8 @@ fn media_types_are_plain_and_problems_documented_everywhere() {
     assert!(!document.to_string().contains("charset"), "{document:#}");
     for path in ["refused", "open"] {
         for range in ["4XX", "5XX"] {
-            let pointer = format!("/paths/~1{path}/get/responses/{range}/content/application~1problem+json/schema/$ref");
+            let pointer =
+                format!("/paths/~1{path}/get/responses/{range}/content/application~1problem+json/schema/$ref");
             assert_eq!(document.pointer(&pointer).unwrap(), "#/components/schemas/Problem");
         }
     }

@@ -92,7 +92,9 @@ impl Search<'_> {
     }
 
     fn array(&mut self, field: &str, items: &[Value], schema: &MetaSchema, depth: usize) {
-        if schema.max_items.is_some_and(|max| items.len() > max) || schema.min_items.is_some_and(|min| items.len() < min) {
+        if schema.max_items.is_some_and(|max| items.len() > max)
+            || schema.min_items.is_some_and(|min| items.len() < min)
+        {
             let (min, max) = (schema.min_items.unwrap_or(0), schema.max_items);
             return self.fault(field, format!("must have {} items", range(min, max)));
         }

@@ -41,11 +41,8 @@ fn fault(field: &str, reason: &str) -> (String, String) {
 #[test]
 fn a_good_body_is_taken() {
     let body = br#"{"keys":[{"path":"a","mode":"shared"}]}"#;
-    let expected = Acquire {
-        keys: vec![Wanted { path: "a".into(), mode: Some(Mode::Shared) }],
-        wait_seconds: None,
-        reason: None,
-    };
+    let expected =
+        Acquire { keys: vec![Wanted { path: "a".into(), mode: Some(Mode::Shared) }], wait_seconds: None, reason: None };
     assert_eq!(JsonBody::<Acquire>::parse(body).unwrap().0, expected);
 }
 

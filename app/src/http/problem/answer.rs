@@ -40,8 +40,14 @@ impl<E: Endpoint> Endpoint for Answered<E> {
                 }
                 response
             }
-            Err(panic) => Problem::internal(format_args!("a handler panicked: {}", message(panic.as_ref()))).into_response(),
+            Err(panic) => {
+                Problem::internal(format_args!("a handler panicked: {}", message(panic.as_ref()))).into_response()
+            }
         };
+        // Counted and logged under the documented path, not under the framework's own spelling.
+        if let Some(template) = response.data::<PathPattern>().and_then(|pattern| self.methods.template(&pattern.0)) {
+            response.set_data(PathPattern(template));
+        }
         if let Some(problem) = response.data::<Problem>().cloned() {
             log(&problem);
             if let Some(context) = context {

@@ -1,6 +1,6 @@
+use poem::PathPattern;
 use poem::error::{MethodNotAllowedError, NotFoundError, ParsePathError, ParseQueryError, ReadBodyError};
 use poem::http::StatusCode;
-use poem::PathPattern;
 use poem_openapi::error::{
     AuthorizationError, ContentTypeError, ParseParamError, ParsePathError as ApiPathError, ParseRequestPayloadError,
 };
@@ -28,14 +28,16 @@ pub fn from_framework(error: &poem::Error, pattern: Option<&PathPattern>, method
         return invalid(name, reason);
     }
     if let Some(ApiPathError { name, reason }) = error.downcast_ref() {
-        return invalid(name, reason);
+        let documented = pattern.and_then(|pattern| methods.parameter(&pattern.0, name));
+        return invalid(documented.unwrap_or(name), reason);
     }
     if let Some(refused) = error.downcast_ref::<BodyRefused>() {
         return refused.problem();
     }
     if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref() {
         // Values of the wrong shape are told in these words; anything else is a fault of the JSON itself.
-        let is_shape = ["failed to parse \"", "Expected input type", "Type \""].iter().any(|start| reason.starts_with(start));
+        let is_shape =
+            ["failed to parse \"", "Expected input type", "Type \""].iter().any(|start| reason.starts_with(start));
         let kind = if is_shape { &kinds::INVALID_VALUE } else { &kinds::MALFORMED_REQUEST };
         return Problem::new(kind).detail(plain(reason));
     }

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use poem::{Endpoint, IntoResponse, Response, Result, endpoint::make_sync, error::NotFoundError, http::header};
+use poem::{Endpoint, Response, Result, endpoint::make_sync, error::NotFoundError};
 
 use super::kinds::find;
 use super::{Kind, SLUGS};
@@ -40,7 +40,6 @@ pub fn pages() -> impl Endpoint<Output = Response> + 'static {
     make_sync(|request| -> Result<Response> {
         let slug: String = request.path_params()?;
         let kind = find(&slug).ok_or(NotFoundError)?;
-        Ok(section(kind).with_header(header::CONTENT_TYPE, "text/markdown; charset=utf-8").into_response())
+        Ok(Response::builder().content_type("text/markdown; charset=utf-8").body(section(kind)))
     })
-
 }

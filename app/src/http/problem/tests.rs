@@ -28,18 +28,21 @@ async fn only_what_is_said_is_written() {
 
 #[tokio::test]
 async fn members_carry_what_they_are_given() {
+    let step = CycleStepView {
+        agent: "a".to_owned(),
+        session: "s".to_owned(),
+        waits_for: "src/**".to_owned(),
+        held_by: "b".to_owned(),
+        held_by_session: "t".to_owned(),
+    };
     let problem = Problem::new(&kinds::LOCK_HELD)
         .detail("held")
         .hint("wait")
-        .cycle(vec![CycleStepView {
-            agent: "a".to_owned(),
-            session: "s".to_owned(),
-            waits_for: "k".to_owned(),
-            held_by: "b".to_owned(),
-            held_by_session: "t".to_owned(),
-        }])
+        .conflicts(Vec::new())
+        .stale(Vec::new())
         .ticket("tkt_1")
         .position(2)
+        .cycle(vec![step])
         .errors(vec![FieldError { field: "keys".to_owned(), reason: "is missing".to_owned() }])
         .retryable_after_ms(1001);
     let response = problem.into_response();
@@ -47,8 +50,8 @@ async fn members_carry_what_they_are_given() {
     let expected = json!({
         "type": "/problems/lock-held", "title": "The lock is held", "status": 409,
         "detail": "held", "hint": "wait", "retryable": true, "retry_after_ms": 1001,
-        "ticket": "tkt_1", "position": 2,
-        "cycle": [{"agent": "a", "session": "s", "waits_for": "k", "held_by": "b", "held_by_session": "t"}],
+        "conflicts": [], "stale": [], "ticket": "tkt_1", "position": 2,
+        "cycle": [{"agent": "a", "session": "s", "waits_for": "src/**", "held_by": "b", "held_by_session": "t"}],
         "errors": [{"field": "keys", "reason": "is missing"}],
     });
     assert_eq!(body(response).await, expected);
@@ -85,6 +88,7 @@ fn slugs_are_unique_plain_and_have_an_error_status() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a switch of this test, not a setting of the server")]
 fn the_committed_page_has_a_heading_for_each_problem_and_no_other() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/problems.md");
     if std::env::var_os("WRITE_DOCUMENTS").is_some() {
