@@ -53,12 +53,17 @@ impl Watch {
         Ok(fresh)
     }
 
-    /// The lines since the last look as `agent operation outcome`, sorted, because lines of one commit have no order.
+    /// The lines since the last look, told as by [`tell`].
     pub async fn told(&mut self) -> Outcome<Vec<String>> {
-        let word = |line: &Value, name: &str| line[name].as_str().unwrap_or("-").to_owned();
-        let tell = |line: &Value| format!("{} {} {}", word(line, "agent"), word(line, "operation"), word(line, "outcome"));
-        let mut told: Vec<String> = self.fresh().await?.iter().map(tell).collect();
-        told.sort_unstable();
-        Ok(told)
+        Ok(tell(&self.fresh().await?))
     }
+}
+
+/// Lines as `agent operation outcome`, sorted, because lines of one commit have no order.
+pub fn tell(lines: &[Value]) -> Vec<String> {
+    let word = |line: &Value, name: &str| line[name].as_str().unwrap_or("-").to_owned();
+    let tell = |line: &Value| format!("{} {} {}", word(line, "agent"), word(line, "operation"), word(line, "outcome"));
+    let mut told: Vec<String> = lines.iter().map(tell).collect();
+    told.sort_unstable();
+    told
 }

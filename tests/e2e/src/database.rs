@@ -108,7 +108,7 @@ impl Cluster {
     }
 
     /// Starts it again on its port.
-    pub fn resume_from_stop(&self) -> Outcome {
+    pub fn start_again(&self) -> Outcome {
         self.control("start", None)
     }
 

@@ -71,6 +71,18 @@ impl Launch {
         self
     }
 
+    /// Leaves a variable out of its environment again.
+    #[must_use]
+    pub fn unset(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    /// The port it is to listen on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Keeps its data in a database.
     #[must_use]
     pub fn postgres(self, dsn: &str) -> Self {

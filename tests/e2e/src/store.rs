@@ -44,6 +44,11 @@ impl Store {
         })
     }
 
+    /// The admin key that the first start without any key left in the folder.
+    pub fn first_key(&self) -> Outcome<String> {
+        Ok(std::fs::read_to_string(self.data().join("admin.key"))?.trim().to_owned())
+    }
+
     /// A server on this store with the usual keys, ready.
     pub async fn serve(&self) -> Outcome<Server> {
         self.launch()?.keys(&Keyring::usual()).start().await
