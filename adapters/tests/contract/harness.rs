@@ -88,6 +88,19 @@ impl TestStore {
         }
     }
 
+    /// Closes the store and opens it again, as a restart would. In memory nothing would be left, so it stays open.
+    pub(crate) async fn reopen(self) -> Self {
+        let Self { store, place, clock, ids } = self;
+        let store = match *place {
+            Place::Memory => store,
+            Place::File(_) | Place::Database { .. } => {
+                drop(store);
+                connect(&place, &clock).await
+            }
+        };
+        Self { store, place, clock, ids }
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         match *self.place {
             Place::Memory => Kind::InMemory,

@@ -12,6 +12,7 @@ mod harness;
 mod idempotency;
 mod identity;
 mod locks;
+mod model;
 mod samples;
 mod store;
 

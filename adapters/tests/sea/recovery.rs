@@ -1,9 +1,10 @@
 //! A server that goes away and comes back. Nobody restarts anything of ours.
 
 use crate::harness::{
-    Cluster, Database, assert_unavailable, default_project, execute, grant, postgres, read, well_within,
+    Cluster, Database, assert_unavailable, default_project, execute, grant, postgres, read, sqlite, well_within,
 };
 use adapters::sea::SeaStore;
+use domain::locks::lease::Token;
 use futures_util::future::join_all;
 use ports::store::{Store, UnitOfWork};
 use std::time::{Duration, Instant};
@@ -139,4 +140,82 @@ async fn a_server_that_hangs_is_unavailable_soon_and_well_again_by_itself() {
 /// A call in a unit of work that began before the server hung.
 async fn hanging(mut unit: Box<dyn UnitOfWork>) -> Result<(), ports::store::StoreError> {
     unit.lock_table_lock(&default_project()).await.map(drop)
+}
+
+/// Locks taken one after the other until the time is up; a call is given up half-way now and then, as when a client
+/// goes away. Answers the tokens that were acknowledged, and how many calls found the store unavailable.
+async fn take_locks(store: &SeaStore, worker: usize, time: Duration) -> (Vec<i64>, usize) {
+    let start = Instant::now();
+    let (mut tokens, mut unavailable) = (Vec::new(), 0);
+    for turn in 0_u64.. {
+        if start.elapsed() > time {
+            break;
+        }
+        let key = format!("w{worker}/{turn}");
+        let call = grant(store, &key);
+        let patience = if turn % 5 == 0 { Duration::from_micros(turn * 37 % 4_000) } else { Duration::from_secs(60) };
+        match tokio::time::timeout(patience, call).await {
+            Err(_) => {}
+            Ok(Ok(token)) => tokens.push(token),
+            Ok(Err(ports::store::StoreError::Unavailable(_))) => {
+                unavailable += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok(Err(error)) => panic!("{error:?}"),
+        }
+    }
+    (tokens, unavailable)
+}
+
+/// Every acknowledged token is stored, once; and the store is as quick as before.
+async fn assert_nothing_lost(store: &SeaStore, mut tokens: Vec<i64>) {
+    let count = tokens.len();
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert_eq!(tokens.len(), count, "a token was given twice");
+    let mut unit = store.begin_read().await.unwrap();
+    for some in tokens.chunks(500) {
+        let some: Vec<Token> = some.iter().map(|token| Token::try_new(*token).unwrap()).collect();
+        let found = unit.leases_load_by_token(&default_project(), &some).await.unwrap();
+        assert_eq!(found.len(), some.len(), "an acknowledged lock was lost");
+    }
+    drop(unit);
+    for _ in 0..20 {
+        grant(store, "still quick").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_under_load_loses_nothing_that_was_acknowledged() {
+    let cluster = Cluster::start();
+    let store = postgres(&cluster.dsn).await;
+    let work = join_all((0..8).map(|worker| take_locks(&store, worker, Duration::from_secs(6))));
+    let crash = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_secs(2));
+        cluster.run("restart", &["--immediate"]);
+        cluster
+    });
+    let (work, cluster) = tokio::join!(work, crash);
+    assert!(work.iter().any(|(_, unavailable)| *unavailable > 0), "nobody noticed the crash");
+    assert_nothing_lost(&store, work.into_iter().flat_map(|(tokens, _)| tokens).collect()).await;
+    drop(cluster);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_go_away_half_way_do_no_harm_on_postgres() {
+    let database = Database::create().await;
+    let store = postgres(&database.dsn).await;
+    let work = join_all((0..8).map(|worker| take_locks(&store, worker, Duration::from_secs(3)))).await;
+    assert_eq!(work.iter().map(|(_, unavailable)| unavailable).sum::<usize>(), 0);
+    assert_nothing_lost(&store, work.into_iter().flat_map(|(tokens, _)| tokens).collect()).await;
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_go_away_half_way_do_no_harm_on_sqlite() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let store = sqlite(&folder.path().join("p.db")).await;
+    let work = join_all((0..8).map(|worker| take_locks(&store, worker, Duration::from_secs(3)))).await;
+    assert_eq!(work.iter().map(|(_, unavailable)| unavailable).sum::<usize>(), 0);
+    assert_nothing_lost(&store, work.into_iter().flat_map(|(tokens, _)| tokens).collect()).await;
 }
