@@ -22,9 +22,14 @@ impl Source {
         code(&self.text)
     }
 
-    /// Whether the code says `word`, as a whole word or as words joined by `::` or spaces.
+    /// Whether the file is part of what is built to be used, not of the tests.
+    pub(crate) fn ships(&self) -> bool {
+        self.path.contains("/src/") && !self.path.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"))
+    }
+
+    /// Whether the code, but for the tests at its end, says `word`: a whole word, or words joined by `::` or spaces.
     pub(crate) fn says(&self, word: &str) -> bool {
-        says(&self.code(), word)
+        says(before_tests(&self.code()), word)
     }
 
     /// The file's name without its ending.
@@ -98,6 +103,10 @@ pub(crate) fn needs() -> BTreeMap<String, Needs> {
         .collect()
 }
 
+fn before_tests(code: &str) -> &str {
+    code.find("#[cfg(test)]\nmod tests {").map_or(code, |at| &code[..at])
+}
+
 fn says(code: &str, word: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     code.match_indices(word)
@@ -168,5 +177,6 @@ fn comments_and_literals_are_not_code() {
     assert!(says(&code, "poet"), "{code}");
     assert_eq!(code.lines().count(), 2);
     assert!(says("use poem::Route;", "poem"));
+    assert!(!says(before_tests("fn f() {}\n#[cfg(test)]\nmod tests {\n use poem;"), "poem"));
     assert!(!says("use poem_openapi::X;", "poem"));
 }
