@@ -3,26 +3,25 @@
 //! A use case is a [`Command`]; the [`Executor`] runs it in a unit of work of its own and tries it again whole when
 //! somebody else got there first.
 
+mod command;
 mod refuse;
+
+pub use command::{Answered, Command, Decision, Happening, Scene};
 
 use crate::call::Call;
 use crate::folds::RefusalFolds;
 use crate::locks::doorbell::Doorbell;
 use crate::refusal::{CallError, Refusal};
 use crate::telemetry::Metrics;
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::agents::{Resolved, Session, SessionRequest, resolve};
 use domain::audit::{Change, Entry, OUTCOME_OK};
 use domain::events::Fact;
 use domain::idempotency::{KEPT_HOURS, Record, RequestName, Verdict, judge};
-use domain::identity::principal::{Action, Denial, Principal, authorize};
 use domain::identity::project;
 use domain::ids::{AgentId, KeyId, SessionId};
-use domain::locks::key::LockKey;
 use ports::ids::IdSource;
 use ports::store::{Store, StoreError, UnitOfWork};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -31,105 +30,6 @@ use std::time::{Duration, Instant};
 
 /// How often a command is tried when others get there first.
 pub const TRIES_MAX: u32 = 5;
-
-/// A change somebody wants.
-#[async_trait]
-pub trait Command: Send + Sync {
-    /// The operation in the audit log, such as `lock.acquire`.
-    const OPERATION: &'static str;
-    /// What the caller's role must allow.
-    const ACTION: Action;
-    /// Whether it runs in a session.
-    const IN_SESSION: bool;
-    /// Whether the project must exist and not be archived.
-    const IN_PROJECT: bool = true;
-    /// What the caller gets.
-    type Answer: Serialize + DeserializeOwned + Send;
-
-    /// Whether the caller may do it at all.
-    fn authorize(&self, principal: &Principal) -> Result<(), Denial> {
-        authorize(principal, Self::ACTION)
-    }
-
-    /// The content of the request: the same content under the same idempotency key is the same request.
-    fn content(&self) -> Value;
-
-    /// The thing it is about, for the audit line of a refusal.
-    fn target(&self) -> String;
-
-    /// Loads, decides in the domain, saves. Must do the same again if called again.
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>)
-    -> Result<Decision<Self::Answer>, StoreError>;
-}
-
-/// What a command may know.
-#[derive(Debug)]
-pub struct Scene<'a> {
-    /// The call.
-    pub call: &'a Call,
-    /// The session it runs in, if the command needs one.
-    pub session: Option<&'a Session>,
-    /// The store's clock at the start of the unit of work.
-    pub now: DateTime<Utc>,
-}
-
-impl Scene<'_> {
-    /// The session of a command that runs in one.
-    pub fn session_id(&self) -> Result<SessionId, StoreError> {
-        self.session
-            .map(|session| session.id.clone())
-            .ok_or_else(|| StoreError::Failed("a command without a session asked for it".into()))
-    }
-}
-
-/// One thing that happened, for the audit log and for followers.
-#[derive(Debug, Clone)]
-pub struct Happening {
-    /// The line for the audit log.
-    pub change: Change,
-    /// The kind of the fact.
-    pub kind: &'static str,
-    /// The body of the fact.
-    pub body: Value,
-    /// Whether it happened by itself and not because of the caller.
-    pub by_itself: bool,
-}
-
-/// How a command came out.
-#[derive(Debug)]
-pub struct Decision<T> {
-    /// The answer or the refusal.
-    pub result: Result<T, Refusal>,
-    /// What happened, in order.
-    pub happenings: Vec<Happening>,
-    /// The lock keys that became freer.
-    pub freed: Vec<LockKey>,
-    /// Whether this is the caller's final answer, to be replayed.
-    pub is_final: bool,
-    /// When it was decided, on the store's clock, if that was read again under a lock.
-    pub at: Option<DateTime<Utc>>,
-}
-
-impl<T> Decision<T> {
-    /// A refusal that changed nothing.
-    pub fn refused(refusal: impl Into<Refusal>) -> Self {
-        Self { result: Err(refusal.into()), happenings: Vec::new(), freed: Vec::new(), is_final: true, at: None }
-    }
-
-    /// An answer with what happened.
-    pub fn answered(answer: T, happenings: Vec<Happening>) -> Self {
-        Self { result: Ok(answer), happenings, freed: Vec::new(), is_final: true, at: None }
-    }
-}
-
-/// An answer, and whether it is the replay of an earlier one.
-#[derive(Debug)]
-pub struct Answered<T> {
-    /// The answer.
-    pub answer: T,
-    /// Whether the request had been answered before.
-    pub is_replay: bool,
-}
 
 /// Runs commands.
 #[derive(Clone)]
@@ -142,8 +42,9 @@ pub struct Executor {
 }
 
 /// What one try came to.
-enum Tried<T> {
-    Done { result: Result<T, Refusal>, is_replay: bool },
+struct Tried<T> {
+    result: Result<T, Refusal>,
+    is_replay: bool,
 }
 
 impl Executor {
@@ -191,7 +92,7 @@ impl Executor {
                     tokio::time::sleep(self.jitter(tries)).await;
                 }
                 Err(error) => break Err(error),
-                Ok(Tried::Done { result, is_replay }) => {
+                Ok(Tried { result, is_replay }) => {
                     break result.map(|answer| Answered { answer, is_replay }).map_err(CallError::Refused);
                 }
             }
@@ -235,7 +136,14 @@ impl Executor {
         let facts: Vec<Fact> = happenings.iter().map(|happening| self.fact(call, happening, now)).collect();
         let mut entries: Vec<Entry> = Vec::with_capacity(happenings.len() + 1);
         for happening in happenings {
-            entries.push(self.entry(call, session_id.clone(), happening.change, happening.by_itself, OUTCOME_OK, now)?);
+            entries.push(self.entry(
+                call,
+                session_id.clone(),
+                happening.change,
+                happening.by_itself,
+                OUTCOME_OK,
+                now,
+            )?);
         }
         if let Err(refusal) = &decision.result {
             let change = refused_change(C::OPERATION, command.target(), command.content(), refusal);
@@ -256,7 +164,7 @@ impl Executor {
         }
         uow.commit().await?;
         self.doorbell.ring(&call.project, &decision.freed);
-        Ok(Tried::Done { result: decision.result, is_replay: false })
+        Ok(Tried { result: decision.result, is_replay: false })
     }
 
     async fn prepare<C: Command>(
@@ -378,7 +286,7 @@ fn replay<T: DeserializeOwned>(answer: Value) -> Result<Tried<T>, CallError> {
         what: "idempotency_records.answer".to_owned(),
         source: source.into(),
     })?;
-    Ok(Tried::Done { result, is_replay: true })
+    Ok(Tried { result, is_replay: true })
 }
 
 fn refused_change(operation: &str, target: String, asked: Value, refusal: &Refusal) -> Change {

@@ -2,6 +2,7 @@
 
 pub mod acquire;
 pub mod api;
+pub mod bodies;
 pub mod commands;
 pub mod doorbell;
 pub mod load;

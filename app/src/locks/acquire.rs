@@ -2,7 +2,7 @@
 
 use crate::call::Call;
 use crate::executor::{Answered, Executor};
-use crate::locks::commands::{AcquireAnswer, AcquireOnce, Leave, LeasesAt};
+use crate::locks::commands::{AcquireAnswer, AcquireOnce, LeasesAt, Leave};
 use crate::refusal::CallError;
 use crate::telemetry::Metrics;
 use chrono::{DateTime, Utc};

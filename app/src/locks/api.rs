@@ -7,11 +7,12 @@ use crate::http::problem::kinds::INVALID_VALUE;
 use crate::http::problem::{FieldError, Problem};
 use crate::identity::security::Auth;
 use crate::locks::acquire::{AcquireLocks, AcquireRequest};
+use crate::locks::bodies::{AcquireBody, CheckBody, ForceReleaseBody, ReleaseBody, RenewBody, WantBody};
 use crate::locks::commands::{ForceRelease, Leave, Release, ReleaseAll, Renew};
 use crate::locks::queries::LockQueries;
 use crate::locks::views::{
-    AcquireBody, CheckBody, CheckView, EndedView, ForceReleaseBody, ForcedView, LeasePageView, LeaseView, LeasesView,
-    LeftView, ReleaseBody, ReleasedLocksView, RenewBody, StatusView, WantBody,
+    CheckView, EndedView, ForcedView, LeasePageView, LeaseView, LeasesView, LeftView, ModeView, ReleasedLocksView,
+    StatusView,
 };
 use domain::ids::{AgentId, SessionId, TicketId};
 use domain::locks::key::LockKey;
@@ -148,7 +149,12 @@ impl LocksApi {
     ) -> Result<Json<LeasePageView>, Problem> {
         let filter = LeaseFilter {
             agent: agent.0.as_deref().map(AgentId::parse).transpose().map_err(|error| invalid("agent", &error))?,
-            session: session.0.as_deref().map(SessionId::parse).transpose().map_err(|error| invalid("session", &error))?,
+            session: session
+                .0
+                .as_deref()
+                .map(SessionId::parse)
+                .transpose()
+                .map_err(|error| invalid("session", &error))?,
             key_prefix: key_prefix.0,
         };
         let after: Option<LeaseCursor> = cursor.0.as_deref().map(cursor::decode).transpose()?;
@@ -203,7 +209,7 @@ fn wants(keys: &[WantBody]) -> Result<Wants, Problem> {
     let mut faults = Vec::new();
     for (at, WantBody { key, mode }) in keys.iter().enumerate() {
         match LockKey::parse(key) {
-            Ok(key) => wants.push(Want { key, mode: (*mode).into() }),
+            Ok(key) => wants.push(Want { key, mode: mode.unwrap_or(ModeView::Exclusive).into() }),
             Err(error) => faults.push(FieldError { field: format!("keys[{at}].key"), reason: error.to_string() }),
         }
     }
@@ -217,7 +223,11 @@ fn tokens(values: &[i64]) -> Result<BTreeSet<Token>, Problem> {
     if !(1..=Wants::KEYS_MAX).contains(&values.len()) {
         return Err(invalid("tokens", &format!("must have 1 to {} tokens", Wants::KEYS_MAX)));
     }
-    values.iter().map(|value| Token::try_new(*value)).collect::<Result<_, _>>().map_err(|error| invalid("tokens", &error))
+    values
+        .iter()
+        .map(|value| Token::try_new(*value))
+        .collect::<Result<_, _>>()
+        .map_err(|error| invalid("tokens", &error))
 }
 
 fn parse_reason(text: &str) -> Result<Reason, Problem> {

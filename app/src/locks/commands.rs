@@ -225,9 +225,12 @@ impl Command for ReleaseAll {
 
     async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
         let session = scene.session_id()?;
-        decide_with(uow, scene, About::Session(&session), |table| {
-            Ok(table.release_session(&session, &Ending::Released))
-        })
+        decide_with(
+            uow,
+            scene,
+            About::Session(&session),
+            |table| Ok(table.release_session(&session, &Ending::Released)),
+        )
         .await
     }
 }

@@ -35,11 +35,7 @@ pub struct Opened {
 
 impl Opened {
     /// Locks a project's table and loads what a command is about, with the whole line and everything that overlaps.
-    pub async fn load(
-        uow: &mut dyn UnitOfWork,
-        project: &ProjectId,
-        about: About<'_>,
-    ) -> Result<Self, StoreError> {
+    pub async fn load(uow: &mut dyn UnitOfWork, project: &ProjectId, about: About<'_>) -> Result<Self, StoreError> {
         let head = uow.lock_table_lock(project).await?;
         // The project was found in this unit of work, and projects are never deleted.
         let head = head.ok_or_else(|| StoreError::Failed(format!("project {project} has no lock table").into()))?;
