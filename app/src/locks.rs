@@ -6,6 +6,7 @@ pub mod bodies;
 pub mod commands;
 pub mod doorbell;
 pub mod load;
+pub mod obstacles;
 pub mod queries;
 pub mod sweeper;
 pub mod views;

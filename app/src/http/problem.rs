@@ -12,7 +12,7 @@ use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaRespon
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
-use crate::locks::views::{ConflictView, CycleStepView, StaleView};
+use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 
 mod answer;
 mod framework;

@@ -4,7 +4,7 @@
 
 use crate::http::problem::kinds::{self, BUSY, INTERNAL, SHUTTING_DOWN, UNAVAILABLE};
 use crate::http::problem::{Kind, Problem};
-use crate::locks::views::{ConflictView, CycleStepView, StaleView};
+use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 use crate::refusal::{CallError, Refusal};
 use domain::locks::refusal::LockRefusal;
 use ports::store::StoreError;

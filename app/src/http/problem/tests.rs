@@ -4,7 +4,7 @@ use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::locks::views::CycleStepView;
+use crate::locks::obstacles::CycleStepView;
 
 use super::{FieldError, Problem, SLUGS, kinds, markdown};
 
