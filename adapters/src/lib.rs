@@ -1,6 +1,7 @@
 //! The outside of Pointsman: stores, clocks, ids, clients. Each module keeps what `ports` promises.
 
 pub mod fixed;
+pub mod http_client;
 pub mod in_memory;
 pub mod sea;
 pub mod system;

@@ -11,3 +11,8 @@ pub fn line(text: &str) {
 pub fn error(text: &str) {
     let _ = writeln!(stderr().lock(), "pointsman: {text}");
 }
+
+/// Prints a page to standard output as it is.
+pub fn text(text: &str) {
+    let _ = stdout().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,67 @@
+//! `pointsman docs`: the pages that are written from the program itself.
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output;
+use crate::config::reference;
+use crate::http::problem;
+use crate::identity::authenticate::Authenticator;
+use crate::identity::env_keys::EnvKeys;
+use crate::telemetry::Metrics;
+use crate::wiring::Parts;
+use adapters::in_memory::InMemoryStore;
+use adapters::system::{RandomIds, SystemClock};
+use clap::Subcommand;
+use domain::locks::lease::Ttl;
+use serde_json::Value;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Which page.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Docs {
+    /// `docs/configuration.md`
+    Configuration,
+    /// `.env.example`
+    #[command(alias = "env")]
+    Dotenv,
+    /// `docs/problems.md`
+    Problems,
+    /// `docs/openapi.json`
+    Openapi,
+}
+
+/// Runs `pointsman docs`.
+pub async fn run(page: Docs) -> Result<(), Failure> {
+    let text = match page {
+        Docs::Configuration => reference::markdown(),
+        Docs::Dotenv => reference::dotenv(),
+        Docs::Problems => problem::markdown(),
+        Docs::Openapi => openapi().map_err(|error| Failure::new(Exit::Failed, error.as_ref()))?,
+    };
+    output::text(&text);
+    Ok(())
+}
+
+/// The description of the API as it is committed: no database is needed for it.
+pub fn openapi() -> Result<String, Box<dyn Error + Send + Sync>> {
+    let document: Value = parts()?.document()?;
+    Ok(format!("{}\n", serde_json::to_string_pretty(&document)?))
+}
+
+fn parts() -> Result<Parts, Box<dyn Error + Send + Sync>> {
+    let store = Arc::new(InMemoryStore::new(Arc::new(SystemClock)));
+    let metrics = Metrics::for_tests()?;
+    let env = EnvKeys::new(&crate::config::Identity::default())?;
+    Ok(Parts {
+        store: store.clone(),
+        ids: Arc::new(RandomIds),
+        metrics: metrics.clone(),
+        authenticator: Arc::new(Authenticator::new(env, store, metrics)),
+        default_ttl: Ttl::try_new(Ttl::SECONDS_MAX)?,
+        request_timeout: Duration::from_secs(1),
+        access_log: false,
+        stopping: CancellationToken::new(),
+    })
+}
