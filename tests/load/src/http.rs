@@ -86,6 +86,7 @@ impl Connection {
         }
         let request = request.body(Full::new(body))?;
         let exchange = async {
+            self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
             let status = response.status();
             anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
