@@ -115,9 +115,7 @@ impl HealthApi {
     async fn ready(&self) -> ReadyResponse {
         match self.why_not_ready().await {
             None => ReadyResponse::Ready(Json(Readiness { ready: true, reason: None })),
-            Some(reason) => {
-                ReadyResponse::NotReady(Json(Readiness { ready: false, reason: Some(reason.to_owned()) }))
-            }
+            Some(reason) => ReadyResponse::NotReady(Json(Readiness { ready: false, reason: Some(reason.to_owned()) })),
         }
     }
 
@@ -126,11 +124,9 @@ impl HealthApi {
     async fn health(&self) -> HealthResponse {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         match timeout(LOOK_TIMEOUT, self.store.ping()).await {
-            Ok(Ok(())) => HealthResponse::Well(Json(Health {
-                status: HealthStatus::Ok,
-                db: DatabaseStatus::Connected,
-                version,
-            })),
+            Ok(Ok(())) => {
+                HealthResponse::Well(Json(Health { status: HealthStatus::Ok, db: DatabaseStatus::Connected, version }))
+            }
             Ok(Err(_)) | Err(_) => HealthResponse::Unwell(Json(Health {
                 status: HealthStatus::Degraded,
                 db: DatabaseStatus::Unreachable,

@@ -51,8 +51,20 @@ pub struct EntryView {
 
 impl From<Entry> for EntryView {
     fn from(entry: Entry) -> Self {
-        let Entry { id, project: _, at, agent, session, key, change, outcome, repeats, request_id, trace_id, duration_us } =
-            entry;
+        let Entry {
+            id,
+            project: _,
+            at,
+            agent,
+            session,
+            key,
+            change,
+            outcome,
+            repeats,
+            request_id,
+            trace_id,
+            duration_us,
+        } = entry;
         let Change { operation, target, before, after } = change;
         Self {
             id: id.to_string(),

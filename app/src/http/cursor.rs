@@ -27,7 +27,6 @@ pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
 /// Reads the number of rows a client asked for.
 pub fn page_size(limit: Option<u32>) -> Result<PageSize, Problem> {
     limit.map_or(Ok(PageSize::DEFAULT), |rows| {
-        PageSize::try_new(rows)
-            .map_err(|error: InvalidPageSize| Problem::new(&INVALID_VALUE).detail(error.to_string()))
+        PageSize::try_new(rows).map_err(|error: InvalidPageSize| Problem::new(&INVALID_VALUE).detail(error.to_string()))
     })
 }
