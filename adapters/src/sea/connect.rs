@@ -1,15 +1,15 @@
 //! Opening databases.
 
-use crate::sea::error::{failed, sort};
+use crate::sea::error::{NoAnswer, failed, sort, unavailable};
 use crate::sea::source::Source;
 use ports::store::StoreError;
-use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::{ConnectOptions, SqlitePool};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How to open a SQLite file.
 #[derive(Debug, Clone)]
@@ -157,16 +157,39 @@ pub(super) async fn sqlite(options: &SqliteOptions) -> Result<Sources, StoreErro
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let sort = |error| sort(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))), "the database file");
-    let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(sort)?;
+    let writer = open_file(&pool().max_connections(1), &connect, options.busy_timeout).await?;
     let read_only = connect.pragma("query_only", "ON");
-    let readers = pool().max_connections(options.readers.max(1)).connect_with(read_only).await.map_err(sort)?;
+    let readers = pool().max_connections(options.readers.max(1));
+    let readers = open_file(&readers, &read_only, options.busy_timeout).await?;
     let source = |pool, turns| {
         let deadline = options.busy_timeout + GRACE;
         Source::lasting(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), turns, options.acquire_timeout, deadline)
     };
     Ok(Sources { writers: source(writer, 1), readers: Some(source(readers, options.readers.max(1))) })
 }
+
+/// Opens the file, trying again while another process makes a write-ahead log of it: that step does not wait by itself.
+async fn open_file(
+    pool: &SqlitePoolOptions,
+    connect: &SqliteConnectOptions,
+    busy_timeout: Duration,
+) -> Result<SqlitePool, StoreError> {
+    let start = Instant::now();
+    loop {
+        let error = match pool.clone().connect_with(connect.clone()).await {
+            Ok(pool) => return Ok(pool),
+            Err(error) => sort(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))), "the database file"),
+        };
+        match error {
+            StoreError::Conflict { .. } if start.elapsed() < busy_timeout => tokio::time::sleep(RETRY).await,
+            StoreError::Conflict { .. } => return Err(unavailable(NoAnswer(busy_timeout))),
+            error => return Err(error),
+        }
+    }
+}
+
+/// How soon a file that is being prepared by another process is tried again.
+const RETRY: Duration = Duration::from_millis(10);
 
 fn milliseconds(duration: Duration) -> String {
     duration.as_millis().to_string()

@@ -105,9 +105,9 @@ fn postgres(code: &str) -> Kind {
         // unique_violation, serialization_failure, deadlock_detected, lock_not_available
         "23505" | "40001" | "40P01" | "55P03" => Kind::Conflict,
         // statement, idle-in-transaction and transaction timeouts; too many connections; out of disk or memory; shutdown,
-        // crash, start-up, dropped database, idle session; an error of the disk; a standby in the place of the primary
+        // crash, start-up, dropped database, idle session; an error of the disk
         "57014" | "25P03" | "25P04" | "53300" | "53100" | "53200" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
-        | "58030" | STANDBY => Kind::Unavailable,
+        | "58030" => Kind::Unavailable,
         "XX001" | "XX002" => Kind::Corrupt,
         _ if code.starts_with("08") => Kind::Unavailable,
         _ => Kind::Failed,
@@ -137,10 +137,10 @@ mod tests {
         for code in ["23505", "40001", "40P01", "55P03"] {
             assert_eq!(postgres(code), Kind::Conflict, "{code}");
         }
-        for code in ["57014", "57P01", "57P02", "57P03", "53300", "08006", "08001", "25P03", "53100", "25006"] {
+        for code in ["57014", "57P01", "57P02", "57P03", "53300", "08006", "08001", "25P03", "53100"] {
             assert_eq!(postgres(code), Kind::Unavailable, "{code}");
         }
-        for code in ["42P01", "22P02", "42501", "28P01", "25P02", ""] {
+        for code in ["42P01", "25006", "22P02", "42501", "28P01", "25P02", ""] {
             assert_eq!(postgres(code), Kind::Failed, "{code}");
         }
         assert_eq!(postgres("XX001"), Kind::Corrupt);

@@ -192,12 +192,11 @@ impl SeaUnitOfWork {
     ) -> Result<T, StoreError> {
         let error = match outcome {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => {
-                if self.access == Access::Write && is_standby(&error) {
-                    self.health.doubt();
-                }
-                sort(error, what)
+            Ok(Err(error)) if self.access == Access::Write && is_standby(&error) => {
+                self.health.doubt();
+                unavailable(error)
             }
+            Ok(Err(error)) => sort(error, what),
             Err(_) => {
                 self.health.doubt();
                 unavailable(NoAnswer(self.statement_timeout))

@@ -153,7 +153,7 @@ async fn take_locks(store: &SeaStore, worker: usize, time: Duration) -> (Vec<i64
         }
         let key = format!("w{worker}/{turn}");
         let call = grant(store, &key);
-        let patience = if turn % 5 == 0 { Duration::from_micros(turn * 37 % 4_000) } else { Duration::from_secs(60) };
+        let patience = if turn % 5 == 0 { Duration::from_micros(turn * 37 % 4_000) } else { Duration::from_mins(1) };
         match tokio::time::timeout(patience, call).await {
             Err(_) => {}
             Ok(Ok(token)) => tokens.push(token),

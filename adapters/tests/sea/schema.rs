@@ -30,6 +30,12 @@ async fn three_servers_may_migrate_one_empty_database_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_processes_may_migrate_one_new_file_at_once() {
+    for _ in 0..20 {
+        migrate_a_new_file_three_times_at_once().await;
+    }
+}
+
+async fn migrate_a_new_file_three_times_at_once() {
     let folder = TempDir::new().unwrap();
     let path = Arc::new(folder.path().join("p.db"));
     let mut processes = JoinSet::new();
