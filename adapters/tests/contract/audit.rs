@@ -101,9 +101,9 @@ async fn filters_agree_with_the_domain(store: Arc<TestStore>) {
     ] {
         let mut line = entry(&store);
         line.agent = agent(name);
-        line.change.operation = operation.to_owned();
-        line.change.target = target.to_owned();
-        line.outcome = outcome.to_owned();
+        operation.clone_into(&mut line.change.operation);
+        target.clone_into(&mut line.change.target);
+        outcome.clone_into(&mut line.outcome);
         entries.push(line);
         store.pass(TimeDelta::seconds(1));
     }

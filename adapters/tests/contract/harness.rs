@@ -214,6 +214,7 @@ async fn sweep(cluster: &mut PgConnection, now: i64) {
 }
 
 /// Another test may be dropping the same leftover at the same time, so a refusal is no failure here.
+#[expect(clippy::print_stderr, reason = "it is told beside the outcome of the test")]
 async fn drop_database(cluster: &mut PgConnection, name: &str) {
     if let Err(error) = run_sql(cluster, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
         eprintln!("database {name} is left over: {error}");

@@ -25,6 +25,7 @@ use proptest::test_runner::{Config, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -70,13 +71,13 @@ pub(crate) struct Stored {
 struct Stores {
     runtime: Runtime,
     places: Vec<Arc<Place>>,
-    stores: RefCell<Vec<TestStore>>,
+    open: RefCell<Vec<TestStore>>,
     sequences: RefCell<u32>,
 }
 
 thread_local! {
     /// Where the state machine finds the stores: its trait hands nothing in.
-    static STORES: RefCell<Option<std::rc::Rc<Stores>>> = const { RefCell::new(None) };
+    static STORES: RefCell<Option<Rc<Stores>>> = const { RefCell::new(None) };
 }
 
 pub(crate) fn holder(who: usize) -> Holder {
@@ -126,8 +127,8 @@ impl Stores {
         let places: Vec<Arc<Place>> =
             kinds.into_iter().map(|kind| Arc::new(runtime.block_on(Place::make(kind)))).collect();
         let open = |place: &Arc<Place>| runtime.block_on(TestStore::open(Arc::clone(place)));
-        let stores = RefCell::new(places.iter().map(open).collect());
-        Self { runtime, places, stores, sequences: RefCell::new(0) }
+        let open = RefCell::new(places.iter().map(open).collect());
+        Self { runtime, places, open, sequences: RefCell::new(0) }
     }
 
     fn give_back(&self) {
@@ -140,15 +141,15 @@ impl Stores {
         let mut sequences = self.sequences.borrow_mut();
         *sequences += 1;
         let name = format!("sequence-{sequences}");
-        for store in self.stores.borrow().iter() {
+        for store in self.open.borrow().iter() {
             self.runtime.block_on(add_project(store, &name));
         }
         project_id(&name)
     }
 
     /// Asks every store and answers what all of them said.
-    fn ask<T: PartialEq + std::fmt::Debug>(&self, question: impl AsyncFn(&TestStore) -> T) -> T {
-        let stores = self.stores.borrow();
+    fn ask<T: PartialEq + std::fmt::Debug>(&self, question: &impl AsyncFn(&TestStore) -> T) -> T {
+        let stores = self.open.borrow();
         let mut answers = stores.iter().map(|store| (store.kind(), self.runtime.block_on(question(store))));
         let (_, yardstick) = answers.next().unwrap();
         for (kind, answer) in answers {
@@ -158,17 +159,17 @@ impl Stores {
     }
 
     fn reopen(&self) {
-        let stores = std::mem::take(&mut *self.stores.borrow_mut());
+        let stores = std::mem::take(&mut *self.open.borrow_mut());
         let reopened = stores.into_iter().map(|store| self.runtime.block_on(store.reopen())).collect();
-        *self.stores.borrow_mut() = reopened;
+        *self.open.borrow_mut() = reopened;
     }
 
     fn pass(&self, time: TimeDelta) {
-        self.stores.borrow().iter().for_each(|store| store.pass(time));
+        self.open.borrow().iter().for_each(|store| store.pass(time));
     }
 
     fn raise_epoch(&self) -> i64 {
-        self.ask(async |store| {
+        self.ask(&async |store| {
             let mut uow = store.begin().await;
             let epoch = uow.epoch().await.unwrap() + 1;
             uow.epoch_raise(epoch).await.unwrap();
@@ -180,7 +181,7 @@ impl Stores {
 
 /// One sequence: its project, and what was promised in it so far.
 struct Sequence {
-    stores: std::rc::Rc<Stores>,
+    stores: Rc<Stores>,
     project: ProjectId,
     ledger: Ledger,
 }
@@ -199,7 +200,7 @@ impl Sequence {
             }
             step => {
                 if let Some(command) = pick(step, &mut self.ledger) {
-                    let answer = self.stores.ask(async |store| {
+                    let answer = self.stores.ask(&async |store| {
                         let decision = |table: &mut LockTable| decide(table, &command);
                         driver::run(store.store(), &self.project, &touches(&command), decision).await.unwrap()
                     });
@@ -211,7 +212,7 @@ impl Sequence {
 
     fn check(&self) {
         let tokens: Vec<Token> = self.ledger.tokens().collect();
-        let stored = self.stores.ask(async |store| stored(store, &self.project, &tokens).await);
+        let stored = self.stores.ask(&async |store| stored(store, &self.project, &tokens).await);
         self.ledger.compare(&stored);
     }
 }
@@ -240,10 +241,10 @@ impl StateMachineTest for Locks {
     fn init_test((): &()) -> Sequence {
         let stores = STORES.with_borrow(|stores| stores.clone().unwrap());
         let project = stores.fresh_project();
-        let store = &stores.stores.borrow()[0];
+        let store = &stores.open.borrow()[0];
         let base = stores.runtime.block_on(async { store.begin_read().await.epoch().await.unwrap() });
         let ledger = Ledger::new(store.now(), Token::base_of_epoch(base));
-        Sequence { stores: std::rc::Rc::clone(&stores), project, ledger }
+        Sequence { stores: Rc::clone(&stores), project, ledger }
     }
 
     fn apply(mut sequence: Sequence, (): &(), step: Step) -> Sequence {
@@ -265,8 +266,8 @@ fn config() -> Config {
 
 #[test]
 fn all_stores_give_the_same_and_the_right_answers() {
-    let stores = std::rc::Rc::new(Stores::open());
-    STORES.set(Some(std::rc::Rc::clone(&stores)));
+    let stores = Rc::new(Stores::open());
+    STORES.set(Some(Rc::clone(&stores)));
     let sequences = Locks::sequential_strategy(1..=STEPS_MAX);
     let outcome = TestRunner::new(config()).run(&sequences, |(state, steps, seen)| {
         Locks::test_sequential(config(), state, steps, seen);

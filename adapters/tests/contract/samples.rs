@@ -37,6 +37,7 @@ pub(crate) fn size(rows: u32) -> PageSize {
 }
 
 /// Asserts that somebody else got there first.
+#[expect(clippy::needless_pass_by_value, reason = "answers are made on the spot")]
 pub(crate) fn assert_conflict<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     assert!(matches!(answer, Err(StoreError::Conflict { .. })), "expected a conflict, got {answer:?}");
 }

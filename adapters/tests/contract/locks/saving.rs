@@ -31,7 +31,7 @@ async fn line(store: &TestStore) -> Vec<Waiter> {
 /// A lease with the greatest of everything.
 fn largest() -> Lease {
     Lease {
-        key: key(&"é/".repeat(170).trim_end_matches('/').to_owned()),
+        key: key("é/".repeat(170).trim_end_matches('/')),
         mode: Mode::Shared,
         holder: Holder { agent: agent(&"a".repeat(128)), session: session_id(&"s".repeat(128)) },
         token: token(Token::MAX),
@@ -120,7 +120,7 @@ async fn a_waiter_is_loaded_as_it_was_saved_and_changed_in_place(store: Arc<Test
     let full = Waiter { reason: Some(reason("soon 🔑")), ..waiter(5, &["a", "b/**", "it's"]) };
     let changes = |waiter: &Waiter| Changes { waiters_put: vec![waiter.clone()], ..Changes::default() };
     save(&store, &default_project(), changes(&full)).await;
-    assert_eq!(line(&store).await, [full.clone()]);
+    assert_eq!(line(&store).await, std::slice::from_ref(&full));
     let heard = Waiter { kept_until: second(77), ..full };
     save(&store, &default_project(), changes(&heard)).await;
     assert_eq!(line(&store).await, [heard]);

@@ -191,8 +191,8 @@ impl Ledger {
         let held: BTreeMap<Token, DateTime<Utc>> = held.map(|lease| (lease.token, lease.expires_at)).collect();
         assert_eq!(held, live, "the stores hold what was promised, no more and no less");
         let standing: BTreeSet<TicketId> = self.standing().map(|(ticket, _)| ticket).collect();
-        let line = stored.line.iter().filter(|waiter| waiter.is_live(self.now));
-        assert_eq!(line.map(|waiter| waiter.ticket).collect::<BTreeSet<_>>(), standing);
+        let waiting = stored.line.iter().filter(|waiter| waiter.is_live(self.now));
+        assert_eq!(waiting.map(|waiter| waiter.ticket).collect::<BTreeSet<_>>(), standing);
         self.check_that_nothing_was_lost(stored);
         self.check_exclusion(&stored.leases);
         assert!(stored.last_token >= self.greatest, "the counter fell behind what was drawn");

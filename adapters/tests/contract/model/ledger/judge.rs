@@ -95,7 +95,9 @@ impl Ledger {
             Ok(Acquired::Granted(leases)) => {
                 assert_eq!(in_the_way, BTreeSet::new(), "granted over the heads of others");
                 assert_eq!(leases.len(), command.wants.iter().count());
-                leases.iter().for_each(|lease| self.judge_grant(command, lease));
+                for lease in leases {
+                    self.judge_grant(command, lease);
+                }
                 command.ticket.map(|ticket| self.line.remove(&ticket));
             }
             Ok(Acquired::InLine { place, conflicts }) => {
