@@ -82,7 +82,7 @@ fn run(command: Command, variables: Variables) -> Result<(), Failure> {
         Command::Migrate(command) => once(schema::migrate(command, configuration(variables)?)),
         Command::Epoch(command) => once(schema::epoch(command, configuration(variables)?)),
         Command::Key(command) => once(key::run(command, variables)),
-        Command::Docs(command) => once(docs::run(command)),
+        Command::Docs(command) => docs::run(command),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pointsman serve`: from the configuration to a server that answers, and from a signal to its end.
 
 use crate::audit;
+use crate::cli::output;
 use crate::config::Config;
 use crate::executor::Executor;
 use crate::http::acceptor::Acceptor;
@@ -100,12 +101,17 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let endpoint = parts.endpoint(&executor)?;
     let loops = workers::start(&executor, &authenticator, &metrics, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");
-    welcome.show(bound);
+    output::line(&welcome.text(bound, &program()));
     let drained = serve(acceptor, endpoint, ServerSettings::new(&config.http, metrics), stopping.clone()).await;
     loops.wait().await;
     say_last_words(&executor, &authenticator).await;
     tracing::info!(cut = drained.cut, "stopped");
     Ok(())
+}
+
+/// How this binary was called.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "pointsman".to_owned())
 }
 
 /// What is still in memory and belongs in the store: folded refusals and when keys were used.

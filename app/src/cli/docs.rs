@@ -33,7 +33,7 @@ pub enum Docs {
 }
 
 /// Runs `pointsman docs`.
-pub async fn run(page: Docs) -> Result<(), Failure> {
+pub fn run(page: Docs) -> Result<(), Failure> {
     let text = match page {
         Docs::Configuration => reference::markdown(),
         Docs::Dotenv => reference::dotenv(),

@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn answers_map_to_codes() {
-        let codes = [200, 201, 401, 403, 404, 409, 410, 422, 429, 503, 500, 302].map(|status| Exit::of_status(status));
         use Exit::{Conflict, Denied, Done, Failed, Invalid, Unauthenticated, Unavailable, Unknown};
+        let codes = [200, 201, 401, 403, 404, 409, 410, 422, 429, 503, 500, 302].map(Exit::of_status);
         let expected = [
             Done,
             Done,

@@ -130,7 +130,7 @@ impl Create {
         put("agent_type", self.agent_type.as_ref().map(|kind| json!(kind)));
         put("role", self.role.and_then(|role| role.to_possible_value()).map(|role| json!(role.get_name())));
         put("project", self.project.as_ref().map(|project| json!(project)));
-        put("all_projects", self.all_projects.then(|| json!(true)));
+        put("all_projects", self.all_projects.then_some(Value::Bool(true)));
         put("expires_at", self.expires_at.map(|at| json!(at)));
         put("expires_in_seconds", self.expires_in_seconds.map(|seconds| json!(seconds)));
         Value::Object(body)
@@ -194,7 +194,9 @@ fn refused(answer: &HttpAnswer, as_json: bool) -> Failure {
             message.push_str(more);
         }
         if let Some(id) = text("request_id") {
-            message.push_str(&format!(" (request {id})"));
+            message.push_str(" (request ");
+            message.push_str(id);
+            message.push(')');
         }
         message
     };

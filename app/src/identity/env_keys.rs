@@ -110,9 +110,9 @@ impl EnvKeys {
 impl EnvKey {
     fn new(place: usize, key: &config::EnvKey) -> Result<Self, EnvKeyError> {
         let hash = token::hash(key.secret.expose());
-        let digits: String = hash.0.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let number = hash.0.iter().take(ID_BYTES).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
         let name = |source: InvalidId| EnvKeyError::Name { place, source };
-        let id = KeyId::parse(&format!("env-{digits}")).map_err(name)?;
+        let id = KeyId::parse(&format!("env-{number:0digits$x}", digits = 2 * ID_BYTES)).map_err(name)?;
         let principal = match &key.identity {
             None => Principal {
                 scope: Scope::Project(ProjectId::parse(DEFAULT_PROJECT).map_err(name)?),
@@ -189,10 +189,9 @@ mod tests {
     fn an_unbound_key_is_an_agent_of_its_own() {
         let keys = keys(vec![key("key-number-one", None)]).unwrap();
         let principal = keys.find("key-number-one").unwrap();
-        // sha256("key-number-one") begins with these digits.
-        let digits: String = token::hash("key-number-one").0.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(principal.key.as_str(), format!("env-{digits}"));
-        assert_eq!(principal.agent.as_str(), format!("key-env-{digits}"));
+        // printf key-number-one | sha256sum
+        assert_eq!(principal.key.as_str(), "env-91e354acfa5e");
+        assert_eq!(principal.agent.as_str(), "key-env-91e354acfa5e");
         assert_eq!(principal.role, Role::Agent);
         assert_eq!(principal.scope, Scope::Project(ProjectId::parse("default").unwrap()));
         assert_eq!(principal.agent_type.as_str(), "unknown");

@@ -36,11 +36,11 @@ impl Usage {
 
     /// What is to be written now: the uses of keys that were not written for a minute, or with `all` every one.
     pub(super) fn due(&self, all: bool) -> Vec<(KeyId, DateTime<Utc>)> {
-        let is_due = |noted: &Noted| all || noted.written.is_none_or(|at| at.elapsed() >= WRITE_INTERVAL);
+        let is_rested = |noted: &Noted| noted.written.is_none_or(|at| at.elapsed() >= WRITE_INTERVAL);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         // What is written and has not been used for a minute is forgotten.
-        noted.retain(|_, noted| noted.is_new || !is_due(noted));
-        let due = noted.iter().filter(|(_, noted)| noted.is_new && is_due(noted));
+        noted.retain(|_, noted| noted.is_new || !is_rested(noted));
+        let due = noted.iter().filter(|(_, noted)| noted.is_new && (all || is_rested(noted)));
         due.map(|(key, noted)| (key.clone(), noted.used_at)).collect()
     }
 

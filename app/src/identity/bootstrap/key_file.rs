@@ -156,7 +156,8 @@ fn private() -> OpenOptions {
 #[cfg(unix)]
 fn is_private(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
-    Ok(file.metadata()?.permissions().mode() & 0o077 == 0)
+    let group_and_others = 0o077;
+    Ok(file.metadata()?.permissions().mode() & group_and_others == 0)
 }
 
 #[cfg(not(unix))]

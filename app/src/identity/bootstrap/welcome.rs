@@ -1,5 +1,4 @@
 use super::key_file::KEY_FILE_NAME;
-use crate::cli::output;
 use crate::config::{Config, Data, Secret};
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -39,23 +38,18 @@ impl Welcome {
         self.first.is_some()
     }
 
-    /// Prints it to standard output. This is the one time the first key is shown.
-    pub fn show(&self, bound: SocketAddr) {
-        let program = std::env::args().next().unwrap_or_else(|| "pointsman".to_owned());
-        output::line(&self.text(bound, &program));
-    }
-
-    fn text(&self, bound: SocketAddr, program: &str) -> String {
+    /// The words, with the first key in them: to be shown once and logged never. `program` is what to type to run this
+    /// binary.
+    pub fn text(&self, bound: SocketAddr, program: &str) -> String {
         let url = format!("http://{bound}");
         let mut text = format!("Pointsman listens on {url}\nThe API, to read and to try: {url}/docs");
         if let Some(First { token, folder, is_default_folder }) = &self.first {
-            let mut settings = String::new();
-            if url != DEFAULT_URL {
-                settings.push_str(&format!("COORDINATION_API_URL={url} "));
-            }
-            if !is_default_folder {
-                settings.push_str(&format!("POINTSMAN_DATA={} ", quoted(&folder.display().to_string())));
-            }
+            let address = if url == DEFAULT_URL { String::new() } else { format!("COORDINATION_API_URL={url} ") };
+            let data = if *is_default_folder {
+                String::new()
+            } else {
+                format!("POINTSMAN_DATA={} ", quoted(&folder.display().to_string()))
+            };
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
@@ -65,7 +59,7 @@ impl Welcome {
                  curl -sS {url}/v1/locks/acquire -H 'Authorization: Bearer {token}' \\\n    \
                  -H 'Content-Type: application/json' -d '{{\"keys\":[{{\"key\":\"src/main.rs\"}}]}}'\n\n\
                  Make a key for a second agent:\n\n  \
-                 {settings}{program} key create --agent agent-2\n",
+                 {address}{data}{program} key create --agent agent-2\n",
                 file = folder.join(KEY_FILE_NAME).display(),
                 token = token.expose(),
                 program = quoted(program),

@@ -3,7 +3,7 @@ use domain::idempotency::IdempotencyKey;
 use domain::ids::{AgentId, ProjectId, SessionId};
 use serde_json::{Value, json};
 
-/// Names the headers of [`super::FrontDoor`] in an OpenAPI document: every operation that needs a key reads them.
+/// Names the headers of [`super::FrontDoor`] in an `OpenAPI` document: every operation that needs a key reads them.
 ///
 /// They stand here once, as shared parameters, and operations refer to them.
 pub fn document_headers(document: &mut Value) {
