@@ -10,7 +10,7 @@ const GET: &str = "GET /v1/things/1 HTTP/1.1\r\nhost: test\r\n\r\n";
 
 #[tokio::test]
 async fn half_sent_heads_and_silent_connections_are_cut() {
-    let server = Server::start(impatient()).await;
+    let server = Server::start(impatient());
     for beginning in ["", "GET /v1/thi", "GET /v1/things/1 HTTP/1.1\r\nhost: te"] {
         let started = Instant::now();
         let mut client = server.connect().await;
@@ -23,7 +23,7 @@ async fn half_sent_heads_and_silent_connections_are_cut() {
 
 #[tokio::test]
 async fn a_head_that_trickles_is_cut_all_the_same() {
-    let server = Server::start(impatient()).await;
+    let server = Server::start(impatient());
     let mut client = server.connect().await;
     let started = Instant::now();
     client.send("GET /v1/things/1 HTTP/1.1\r\n").await;
@@ -42,7 +42,7 @@ async fn a_head_that_trickles_is_cut_all_the_same() {
 
 #[tokio::test]
 async fn a_stalled_body_is_cut_and_one_that_moves_is_not() {
-    let server = Server::start(impatient()).await;
+    let server = Server::start(impatient());
     let head = "POST /v1/notes HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n";
     let mut client = server.connect().await;
     client.send(head).await;
@@ -61,7 +61,7 @@ async fn a_stalled_body_is_cut_and_one_that_moves_is_not() {
 
 #[tokio::test]
 async fn a_slow_answer_is_not_taken_for_a_silent_client() {
-    let server = Server::start(impatient()).await;
+    let server = Server::start(impatient());
     let mut client = server.connect().await;
     client.send("GET /v1/slow?ms=2500 HTTP/1.1\r\nhost: test\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 200);
@@ -71,7 +71,7 @@ async fn a_slow_answer_is_not_taken_for_a_silent_client() {
 
 #[tokio::test]
 async fn an_answer_that_nobody_takes_in_is_cut() {
-    let server = Server::start(impatient()).await;
+    let server = Server::start(impatient());
     let mut client = server.connect().await;
     client.send("GET /v1/large HTTP/1.1\r\nhost: test\r\n\r\n").await;
     // The answer is far larger than what the sockets can hold between them, and the client doesn't read.
@@ -84,7 +84,7 @@ async fn an_answer_that_nobody_takes_in_is_cut() {
 
 #[tokio::test]
 async fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
-    let server = Server::start(impatient()).await;
+    let server = Server::start(impatient());
     let mut client = server.connect().await;
     for _ in 0..3 {
         client.send(GET).await;
@@ -100,7 +100,7 @@ async fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
 async fn a_client_answered_early_gets_the_answer_though_it_goes_on_sending() {
     const BYTES: usize = 8 * 1024 * 1024;
     for _ in 0..5 {
-        let server = Server::start(Limits::default()).await;
+        let server = Server::start(Limits::default());
         let head = format!("POST /v1/notes HTTP/1.1\r\nhost: test\r\ncontent-length: {BYTES}\r\n\r\n");
         let mut client = server.connect().await;
         client.send(&head).await;
@@ -111,7 +111,7 @@ async fn a_client_answered_early_gets_the_answer_though_it_goes_on_sending() {
 
 #[tokio::test]
 async fn requests_sent_ahead_are_answered_in_order() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let mut client = server.connect().await;
     let requests: String = (0..20).map(|id| GET.replace("/1 ", &format!("/{id} "))).collect();
     client.send(&requests).await;
@@ -122,7 +122,7 @@ async fn requests_sent_ahead_are_answered_in_order() {
 
 #[tokio::test]
 async fn connections_over_the_limit_wait_for_a_place() {
-    let server = Server::start(Limits { connections: 2, ..Limits::default() }).await;
+    let server = Server::start(Limits { connections: 2, ..Limits::default() });
     let (mut first, mut second, mut third) = (server.connect().await, server.connect().await, server.connect().await);
     for client in [&mut first, &mut second] {
         client.send(GET).await;
@@ -137,7 +137,7 @@ async fn connections_over_the_limit_wait_for_a_place() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_ends_its_request() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let mut client = server.connect().await;
     client.send("GET /v1/slow?ms=15000 HTTP/1.1\r\nhost: test\r\n\r\n").await;
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -168,7 +168,8 @@ mod without_files {
     #[tokio::test]
     #[ignore = "runs as a child of the test below"]
     async fn server_that_runs_out_of_files() {
-        let server = Server::start(Limits { connections: 10_000, ..Limits::default() }).await;
+        let server = Server::start(Limits { connections: 10_000, ..Limits::default() });
+        tracing_subscriber::fmt().with_ansi(false).init();
         let mut out = std::io::stdout();
         writeln!(out, "\nlistening on {}", server.address).unwrap();
         out.flush().unwrap();
@@ -200,9 +201,8 @@ mod without_files {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address =
-            lines.map_while(Result::ok).find_map(|line| Some(line.strip_prefix("listening on ")?.to_owned())).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let address = lines.find_map(|line| Some(line.strip_prefix("listening on ")?.to_owned())).unwrap();
         let mut streams: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&address).unwrap()).collect();
         assert!(ask(&mut streams[0]).unwrap().starts_with("HTTP/1.1 200"));
         std::thread::sleep(Duration::from_millis(500));
@@ -222,5 +222,7 @@ mod without_files {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+        let complaints = lines.filter(|line| line.contains("cannot accept connections")).count();
+        assert!((1..100).contains(&complaints), "{complaints} lines in the log");
     }
 }

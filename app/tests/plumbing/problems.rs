@@ -4,7 +4,7 @@ use crate::server::{Limits, Server, post};
 
 #[tokio::test]
 async fn what_is_not_there_is_a_problem() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     for path in ["/nowhere", "/v1/nowhere", "/problems/nothing-like-it", "/"] {
         let answer = server.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
@@ -14,7 +14,7 @@ async fn what_is_not_there_is_a_problem() {
 
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     for (path, allow) in [("/v1/things/7", "DELETE, GET, HEAD"), ("/v1/notes", "POST")] {
         let answer = server.ask(&format!("PUT {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allow)), "{path}");
@@ -24,7 +24,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
 
 #[tokio::test]
 async fn a_body_is_refused_field_by_field() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let answer = server.post("/v1/notes", r#"{"count":-1}"#).await;
     assert_eq!(answer.status, 422);
     let expected = json!([
@@ -40,7 +40,7 @@ async fn a_body_is_refused_field_by_field() {
 
 #[tokio::test]
 async fn a_body_must_say_that_it_is_json() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     for header in ["content-type: text/plain\r\n", ""] {
         let answer = server
             .ask(&format!("POST /v1/notes HTTP/1.1\r\nhost: test\r\n{header}content-length: 2\r\n\r\n{{}}"))
@@ -52,7 +52,7 @@ async fn a_body_must_say_that_it_is_json() {
 
 #[tokio::test]
 async fn a_parameter_is_refused_by_name() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     for (path, field) in [("/v1/things/seven", "id"), ("/v1/things/7?page=x", "page"), ("/v1/slow", "ms")] {
         let answer = server.get(path).await;
         assert_eq!(answer.status, 422, "{path}");
@@ -67,7 +67,7 @@ async fn a_parameter_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_problem_of_a_handler_passes_through_whole() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let answer = server.ask("DELETE /v1/things/7 HTTP/1.1\r\nhost: test\r\n\r\n").await;
     assert_eq!((answer.status, answer.header("retry-after")), (409, Some("2")));
     assert_eq!(answer.problem("lock-held")["detail"], "7 is held");
@@ -79,7 +79,7 @@ async fn a_problem_of_a_handler_passes_through_whole() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer_that_tells_nothing() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let answer = server.get("/v1/panics").await;
     assert_eq!(answer.status, 500);
     let body = answer.problem("internal");
@@ -89,7 +89,7 @@ async fn a_panic_is_an_answer_that_tells_nothing() {
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_given_up_unless_it_may_wait() {
-    let server = Server::start(Limits { request: std::time::Duration::from_millis(300), ..Limits::default() }).await;
+    let server = Server::start(Limits { request: std::time::Duration::from_millis(300), ..Limits::default() });
     let answer = server.get("/v1/slow?ms=20000").await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     assert_eq!(answer.problem("timeout")["retryable"], true);
@@ -99,7 +99,7 @@ async fn a_request_that_takes_too_long_is_given_up_unless_it_may_wait() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_both_ways() {
     const MIB: usize = 1024 * 1024;
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let note = |length: usize| format!(r#"{{"text":"{}"}}"#, "x".repeat(length - 11));
     assert_eq!(server.post("/v1/notes", &note(MIB)).await.status, 200);
     // Refused on its length alone: no byte of the body is sent.
@@ -120,7 +120,7 @@ async fn a_body_over_the_limit_is_refused_both_ways() {
 
 #[tokio::test]
 async fn a_request_id_is_echoed_if_plain_and_replaced_if_not() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let ask =
         async |headers: &str| server.ask(&format!("GET /v1/context HTTP/1.1\r\nhost: test\r\n{headers}\r\n")).await;
     let answer = ask("X-Request-Id: mine.1\r\n").await;
@@ -140,7 +140,7 @@ async fn a_request_id_is_echoed_if_plain_and_replaced_if_not() {
 
 #[tokio::test]
 async fn labels_stay_few_whatever_clients_make_up() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     server.get("/made/up/path").await;
     server.ask("MADEUP /v1/notes HTTP/1.1\r\nhost: test\r\n\r\n").await;
     let metrics = server.metrics.render().unwrap();
@@ -151,7 +151,7 @@ async fn labels_stay_few_whatever_clients_make_up() {
 
 #[tokio::test]
 async fn the_pages_are_served() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     assert_eq!(server.get("/docs").await.status, 200);
     assert_eq!(server.get("/openapi.json").await.json()["openapi"], "3.0.0");
     let page = server.get("/problems/lock-held").await;

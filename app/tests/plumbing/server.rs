@@ -30,6 +30,7 @@ pub(crate) struct Server {
     pub(crate) drained: JoinHandle<Drained>,
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) read: Duration,
     pub(crate) keep_alive: Duration,
@@ -59,6 +60,7 @@ struct Note {
 struct Api;
 
 #[OpenApi]
+#[expect(clippy::unused_async, reason = "the macro wants operations to be async")]
 impl Api {
     #[oai(path = "/notes", method = "post")]
     async fn note(&self, note: JsonBody<Note>) -> Result<Json<u64>, Problem> {
@@ -104,7 +106,7 @@ impl Api {
 }
 
 impl Server {
-    pub(crate) async fn start(limits: Limits) -> Self {
+    pub(crate) fn start(limits: Limits) -> Self {
         let service = OpenApiService::new(Api, "test", "1");
         let document = docs_page::document(&service).unwrap();
         let routes = Route::new()
@@ -193,7 +195,7 @@ impl Client {
                     self.read = rest;
                     return Some(answer);
                 }
-                let mut part = [0; 16 * 1024];
+                let mut part = vec![0; 16 * 1024];
                 match self.stream.read(&mut part).await {
                     Ok(0) | Err(_) => return None,
                     Ok(read) => self.read.extend_from_slice(&part[..read]),

@@ -8,7 +8,7 @@ const SLOW: &str = "GET /v1/slow?ms=2000 HTTP/1.1\r\nhost: test\r\n\r\n";
 
 #[tokio::test]
 async fn what_is_in_flight_is_finished_and_nothing_new_begun() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let (mut busy, mut idle, mut half) = (server.connect().await, server.connect().await, server.connect().await);
     idle.send("GET /v1/things/1 HTTP/1.1\r\nhost: test\r\n\r\n").await;
     assert_eq!(idle.answer().await.status, 200);
@@ -31,7 +31,7 @@ async fn what_is_in_flight_is_finished_and_nothing_new_begun() {
 
 #[tokio::test]
 async fn what_does_not_finish_in_time_is_cut() {
-    let server = Server::start(Limits { drain: Duration::from_millis(500), ..Limits::default() }).await;
+    let server = Server::start(Limits { drain: Duration::from_millis(500), ..Limits::default() });
     let mut busy = server.connect().await;
     busy.send(SLOW).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -42,7 +42,7 @@ async fn what_does_not_finish_in_time_is_cut() {
 
 #[tokio::test]
 async fn a_full_server_stops_too() {
-    let server = Server::start(Limits { connections: 1, ..Limits::default() }).await;
+    let server = Server::start(Limits { connections: 1, ..Limits::default() });
     let mut only = server.connect().await;
     only.send("GET /v1/things/1 HTTP/1.1\r\nhost: test\r\n\r\n").await;
     assert_eq!(only.answer().await.status, 200);
