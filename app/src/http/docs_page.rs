@@ -10,7 +10,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-in
      img-src 'self' data:; font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// The document to serve and to commit: the framework's, with media types free of `; charset=utf-8` and every operation
+/// The document to serve and to commit: the framework's, with media types free of `; charset=utf-8`, plain references and every operation
 /// documented to answer problems, because any may be answered 404, 405 or 503 before it is reached.
 ///
 /// # Errors
@@ -19,6 +19,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-in
 pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> serde_json::Result<Value> {
     let mut document: Value = serde_json::from_str(&service.spec())?;
     plain_media_types(&mut document);
+    plain_references(&mut document);
     document_problems(&mut document);
     Ok(document)
 }
@@ -63,6 +64,24 @@ fn plain_media_types(value: &mut Value) {
             fields.values_mut().for_each(plain_media_types);
         }
         Value::Array(items) => items.iter_mut().for_each(plain_media_types),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A described reference is `allOf` one reference, with the description beside it: generators fail at the framework's second
+/// branch, which holds nothing but the description again.
+fn plain_references(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::Array(branches)) = fields.get_mut("allOf") {
+                let is_description = |branch: &Value| {
+                    branch.as_object().is_some_and(|fields| fields.keys().all(|name| name == "description"))
+                };
+                branches.retain(|branch| !is_description(branch));
+            }
+            fields.values_mut().for_each(plain_references);
+        }
+        Value::Array(items) => items.iter_mut().for_each(plain_references),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
