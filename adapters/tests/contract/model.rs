@@ -15,7 +15,7 @@ use crate::model::ledger::Ledger;
 use crate::model::steps::{Step, pick};
 use crate::samples::*;
 use chrono::TimeDelta;
-use domain::ids::{ProjectId, TicketId};
+use domain::ids::{ProjectId, SessionId, TicketId};
 use domain::locks::key::KeyScope;
 use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Token, Ttl, Waiter};
 use domain::locks::refusal::LockRefusal;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// Sequences of one run, unless `PROPTEST_CASES` says otherwise.
-const CASES: u32 = 32;
+const CASES: u32 = 24;
 const STEPS_MAX: usize = 80;
 pub(crate) const SESSIONS: usize = 4;
 
@@ -56,6 +56,19 @@ pub(crate) enum Command {
     Leave(Holder, TicketId),
     EndSession(Holder),
     Sweep,
+}
+
+impl Command {
+    /// The session that asks; nobody's when a lease is taken away or swept.
+    pub(crate) fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Acquire(acquire) => Some(&acquire.holder.session),
+            Self::Renew(holder, ..) | Self::Release(holder, _) | Self::Leave(holder, _) | Self::EndSession(holder) => {
+                Some(&holder.session)
+            }
+            Self::Force(_) | Self::Sweep => None,
+        }
+    }
 }
 
 /// What a store holds of a project.
@@ -200,11 +213,13 @@ impl Sequence {
             }
             step => {
                 if let Some(command) = pick(step, &mut self.ledger) {
-                    let answer = self.stores.ask(&async |store| {
-                        let decision = |table: &mut LockTable| decide(table, &command);
+                    let (answer, freed) = self.stores.ask(&async |store| {
+                        let decision = |table: &mut LockTable| (decide(table, &command), table.changes().freed());
                         driver::run(store.store(), &self.project, &touches(&command), decision).await.unwrap()
                     });
+                    let stuck = self.ledger.stuck();
                     self.ledger.judge(&command, &answer);
+                    self.ledger.check_that_the_unstuck_are_woken(&stuck, &command, &freed);
                 }
             }
         }

@@ -2,9 +2,10 @@
 
 mod judge;
 
-use crate::model::{SESSIONS, Stored, holder};
+use crate::model::{Command, SESSIONS, Stored, holder};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{SessionId, TicketId};
+use domain::locks::key::LockKey;
 use domain::locks::lease::{Lease, Mode, Token, Waiter};
 use domain::locks::wants::Wants;
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,6 +182,29 @@ impl Ledger {
             if reached.len() == before {
                 return false;
             }
+        }
+    }
+
+    /// The tickets that somebody or something is in the way of.
+    pub(crate) fn stuck(&self) -> BTreeSet<TicketId> {
+        let is_stuck = |place: &InLine| !self.in_the_way(&place.session, &place.wants, place.order).is_empty();
+        self.standing().filter(|(_, place)| is_stuck(place)).map(|(ticket, _)| ticket).collect()
+    }
+
+    /// Whoever could go on now and could not before waits for a key that became freer. The caller itself is not asleep.
+    pub(crate) fn check_that_the_unstuck_are_woken(
+        &self,
+        before: &BTreeSet<TicketId>,
+        command: &Command,
+        freed: &[LockKey],
+    ) {
+        for ticket in before.difference(&self.stuck()) {
+            let Some(place) = self.place(*ticket).filter(|place| command.session() != Some(&place.session)) else {
+                continue;
+            };
+            let is_woken =
+                place.wants.keys().any(|wanted| freed.iter().any(|key| overlap(wanted.as_str(), key.as_str())));
+            assert!(is_woken, "{ticket} could go on after {command:?}, but only {freed:?} are told to be freer");
         }
     }
 
