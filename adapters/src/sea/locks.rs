@@ -166,12 +166,14 @@ impl LockRepository for SeaUnitOfWork {
         }
         if !ranges.is_empty() {
             let rows: Vec<_> = ranges.iter().map(|(lo, hi)| json!({ "lo": lo, "hi": hi })).collect();
-            let condition = format!(
-                "project_id = $1 AND token IN (SELECT token FROM {} JOIN leases AS l \
-                 ON l.project_id = $1 AND l.key >= r.lo AND l.key < r.hi) ORDER BY token",
-                self.dialect.records("$2", &RANGE_COLUMNS)
+            let records = self.dialect.records("$2", &RANGE_COLUMNS);
+            let sql = format!(
+                "SELECT {LEASE_FIELDS} FROM {records} \
+                 JOIN leases ON project_id = $1 AND key >= r.lo AND key < r.hi ORDER BY token"
             );
-            found.extend(self.leases(&condition, [project.as_str().into(), json!(rows).to_string().into()]).await?);
+            let statement = self.statement(sql, [project.as_str().into(), json!(rows).to_string().into()]);
+            let rows: Vec<LeaseRow> = self.rows(statement, LEASES).await?;
+            found.extend(self.read_rows::<_, Lease>(rows)?);
         }
         found.sort_by_key(|lease| lease.token);
         found.dedup_by_key(|lease| lease.token);
