@@ -92,6 +92,6 @@ pub trait UnitOfWork:
 {
     /// The store's clock, in microseconds, now (not at the start of the transaction).
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError>;
-    /// Makes everything durable at once, or nothing.
+    /// Makes everything durable at once, or nothing. MUST fail if a write of this unit of work failed before.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
