@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
 
 const CLIENTS: usize = 8;
-const ROUNDS: usize = 12;
+const GRANTS_EACH: usize = 6;
+const TRIES_MAX: usize = 10_000;
 
 /// Who believes to hold what right now, and every token there was, in the order of the grants of each key.
 #[derive(Default)]
@@ -67,13 +68,13 @@ fn command(holder: Holder, client: usize, round: usize) -> Acquire {
     Acquire { holder, wants, ttl, reason: None, ticket: None, on_conflict: OnConflict::Refuse }
 }
 
-/// Takes and gives back, over and over. Any conflict of the store fails the test: what was loaded under the lock of
+/// Takes and gives back until it was granted often enough. Any conflict of the store fails the test: what was loaded under the lock of
 /// the table stays true, so nobody who waited for the lock can lose the race.
-async fn client(store: Arc<dyn Store>, number: usize, referee: Arc<Referee>) -> usize {
+async fn client(store: Arc<dyn Store>, number: usize, referee: Arc<Referee>) {
     let holder = Holder { agent: agent("ann"), session: session_id(&format!("s{number}")) };
     let project = default_project();
     let mut grants = 0;
-    for round in 0..ROUNDS {
+    for round in 0..TRIES_MAX {
         let acquire = command(holder.clone(), number, round);
         let touches = Touches::Keys(acquire.wants.keys().cloned().collect());
         let answer = driver::run(store.as_ref(), &project, &touches, |table| table.acquire(&acquire)).await.unwrap();
@@ -83,13 +84,16 @@ async fn client(store: Arc<dyn Store>, number: usize, referee: Arc<Referee>) -> 
                 grants += 1;
                 tokio::task::yield_now().await;
                 referee.released(&leases);
-                give_back(store.as_ref(), &holder, &leases, round.is_multiple_of(2)).await;
+                give_back(store.as_ref(), &holder, &leases, grants % 2 == 0).await;
+                if grants == GRANTS_EACH {
+                    return;
+                }
             }
-            Err(LockRefusal::Held { .. }) => {}
+            Err(LockRefusal::Held { .. }) => tokio::task::yield_now().await,
             other => panic!("unexpected answer {other:?}"),
         }
     }
-    grants
+    panic!("client {number} was granted {grants} times only");
 }
 
 /// Gives leases back by their tokens, or with the whole session.
@@ -113,7 +117,7 @@ async fn give_back(store: &dyn Store, holder: &Holder, leases: &[Lease], by_toke
 
 /// Sweeps all the while, and must find nothing: no lease of this test ever expires.
 async fn sweeper(store: Arc<dyn Store>) {
-    for _ in 0..ROUNDS {
+    for _ in 0..GRANTS_EACH {
         let touches = Touches::Expired(100);
         let count = |table: &mut LockTable| table.changes().leases_ended.len();
         let swept = driver::run(store.as_ref(), &default_project(), &touches, count).await;
@@ -130,9 +134,8 @@ async fn many_clients_at_two_doors_never_hold_one_key_together(store: Arc<TestSt
     }
     let mut sweepers = JoinSet::new();
     sweepers.spawn(sweeper(Arc::clone(&doors[0])));
-    let grants: usize = clients.join_all().await.into_iter().sum();
+    clients.join_all().await;
     sweepers.join_all().await;
-    assert!(grants >= ROUNDS, "hardly anything was granted: {grants}");
     let mut uow = store.begin().await;
     assert_eq!(uow.lock_counts().await.unwrap(), (0, 0));
     let head = uow.lock_table_lock(&default_project()).await.unwrap().unwrap();
