@@ -12,7 +12,7 @@ pub mod key;
 pub mod output;
 pub mod schema;
 
-use exit::{Exit, Failure};
+use exit::{Exit, Failure, Message};
 
 /// How long what is left may run once the command is done.
 const LINGER_MAX: Duration = Duration::from_secs(1);
@@ -62,7 +62,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, variables: Variables)
     match run(cli.command, variables) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            output::error(&failure.message);
+            match &failure.message {
+                Message::Words(words) => output::error(words),
+                Message::Problem(problem) => output::problem(problem),
+            }
             failure.exit.into()
         }
     }
@@ -99,7 +102,7 @@ fn on(builder: &mut tokio::runtime::Builder, work: impl Future<Output = Result<(
     let runtime = builder
         .enable_all()
         .build()
-        .map_err(|error| Failure { exit: Exit::Failed, message: format!("the runtime cannot be started: {error}") })?;
+        .map_err(|error| Failure::words(Exit::Failed, format!("the runtime cannot be started: {error}")))?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(LINGER_MAX);
     result

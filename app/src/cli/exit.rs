@@ -7,6 +7,7 @@ use crate::store::OpenError;
 use adapters::http_client::HttpClientError;
 use adapters::sea::MigrateError;
 use ports::store::StoreError;
+use serde_json::Value;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -82,10 +83,24 @@ pub struct Failure {
     /// The code to end with.
     pub exit: Exit,
     /// What to say.
-    pub message: String,
+    pub message: Message,
+}
+
+/// What is said of a failure, on standard error.
+#[derive(Debug)]
+pub enum Message {
+    /// A sentence for people.
+    Words(String),
+    /// The server's problem as it came, for programs.
+    Problem(Value),
 }
 
 impl Failure {
+    /// In these words.
+    pub fn words(exit: Exit, words: impl Into<String>) -> Self {
+        Self { exit, message: Message::Words(words.into()) }
+    }
+
     /// With everything that led to it.
     pub fn new(exit: Exit, error: &dyn Error) -> Self {
         let mut message = error.to_string();
@@ -99,7 +114,7 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self { exit, message }
+        Self::words(exit, message)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `pointsman key`: keys, through a running server.
 
 use crate::cli::Variables;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, Message};
 use crate::cli::output;
 use crate::config::{Client, Config, Secret};
 use crate::identity::bootstrap::key_file;
@@ -157,7 +157,7 @@ async fn list(client: &HttpClient, project: Option<&str>) -> Result<HttpAnswer, 
             return Ok(HttpAnswer { status: answer.status, body: json!({ "keys": keys }) });
         }
     }
-    Err(Failure { exit: Exit::Failed, message: format!("there are more than {} keys", PAGES_MAX * PAGE_ROWS as usize) })
+    Err(Failure::words(Exit::Failed, format!("there are more than {} keys", PAGES_MAX * PAGE_ROWS as usize)))
 }
 
 fn client(variables: Variables) -> Result<HttpClient, Failure> {
@@ -173,32 +173,31 @@ fn client(variables: Variables) -> Result<HttpClient, Failure> {
 fn first_key(variables: Variables) -> Result<Secret, Failure> {
     let data = Config::from_vars(variables)?.data;
     let found = key_file::read(&data).map_err(|error| Failure::new(Exit::Unauthenticated, &error))?;
-    found.ok_or_else(|| Failure {
-        exit: Exit::Unauthenticated,
-        message: format!(
+    found.ok_or_else(|| {
+        let words = format!(
             "there is no key: set COORDINATION_API_KEY, or POINTSMAN_DATA to the folder with {} (looked for in {})",
             key_file::KEY_FILE_NAME,
             data.folder.display()
-        ),
+        );
+        Failure::words(Exit::Unauthenticated, words)
     })
 }
 
 fn refused(answer: &HttpAnswer, as_json: bool) -> Failure {
+    let exit = Exit::of_status(answer.status);
+    if as_json {
+        return Failure { exit, message: Message::Problem(answer.body.clone()) };
+    }
     let text = |name: &str| answer.body.get(name).and_then(Value::as_str);
-    let message = if as_json {
-        answer.body.to_string()
-    } else {
-        let mut message = text("title").unwrap_or("the server refused").to_owned();
-        for more in [text("detail"), text("hint")].into_iter().flatten() {
-            message.push_str(": ");
-            message.push_str(more);
-        }
-        if let Some(id) = text("request_id") {
-            message.push_str(" (request ");
-            message.push_str(id);
-            message.push(')');
-        }
-        message
-    };
-    Failure { exit: Exit::of_status(answer.status), message }
+    let mut words = text("title").unwrap_or("the server refused").to_owned();
+    for more in [text("detail"), text("hint")].into_iter().flatten() {
+        words.push_str(": ");
+        words.push_str(more);
+    }
+    if let Some(id) = text("request_id") {
+        words.push_str(" (request ");
+        words.push_str(id);
+        words.push(')');
+    }
+    Failure::words(exit, words)
 }

@@ -1,5 +1,6 @@
-//! The one place that prints: answers to standard output, everything else to standard error.
+//! The one place that prints: answers to standard output, what went wrong to standard error.
 
+use serde_json::Value;
 use std::io::{Write, stderr, stdout};
 
 /// Prints to standard output. A reader that went away, as in `pointsman key list | head -1`, misses the rest.
@@ -10,6 +11,11 @@ pub fn line(text: &str) {
 /// Prints to standard error.
 pub fn error(text: &str) {
     let _ = writeln!(stderr().lock(), "pointsman: {text}");
+}
+
+/// Prints a problem to standard error: one line of JSON and nothing else.
+pub fn problem(problem: &Value) {
+    let _ = writeln!(stderr().lock(), "{problem}");
 }
 
 /// Prints a page to standard output as it is.

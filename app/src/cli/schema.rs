@@ -91,7 +91,7 @@ fn differs(state: SchemaState) -> Result<(), Failure> {
             unknown.join(", ")
         ),
     };
-    Err(Failure { exit: Exit::SchemaDiffers, message })
+    Err(Failure::words(Exit::SchemaDiffers, message))
 }
 
 /// Raises the epoch by one.

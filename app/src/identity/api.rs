@@ -68,6 +68,7 @@ impl IdentityApi {
     ///
     /// The agent, role and project this call was made as.
     #[oai(path = "/me", method = "get", operation_id = "me")]
+    #[expect(clippy::unused_async, reason = "operations are asynchronous, whether or not they wait")]
     async fn me(&self, Auth(call): Auth) -> Result<Json<MeView>, Problem> {
         Ok(Json(call.into()))
     }

@@ -180,7 +180,8 @@ pub const VARIABLES: &[Variable] = &[
         r#"{"a-long-random-key":{"agent_id":"claude-1","agent_type":"claude_code"}}"#,
         "Whom each key stands for: a JSON object from key to `agent_id`, `agent_type` and, if wanted, `project` \
          (`default`) and `role` (`agent`, `orchestrator` or `admin`; `agent` if not said). Every key in it must be in \
-         `COORDINATION_API_KEYS`. A key without an identity is an agent of its own.",
+         `COORDINATION_API_KEYS`. A key without an identity is an agent of its own. A project that is not there is \
+         created at start; the project `*`, with the role `admin`, stands for all of them.",
     ),
     variable(
         Section::Locks,
@@ -304,15 +305,20 @@ pub const VARIABLES: &[Variable] = &[
         "http://127.0.0.1:8081",
         "The server to speak to; not set, it is the loopback address with `API_PORT`.",
     ),
-    secret(Section::Client, "COORDINATION_API_KEY", "a-long-random-key", "The key to send."),
+    secret(
+        Section::Client,
+        "COORDINATION_API_KEY",
+        "a-long-random-key",
+        "The key to send; not set, it is the one in `admin.key` in the data folder, if there is one.",
+    ),
     variable(
         Section::Client,
         "COORDINATION_ALLOWED_HOSTS",
         Text,
         "",
         "pointsman.example.com,*.internal.example.com",
-        "Hosts the key may be sent to besides `localhost`, `127.0.0.1` and `::1`, separated by commas; `*.` stands for one \
-         or more labels.",
+        "The only hosts the key may be sent to besides this machine, separated by commas; `*.` stands for one or more \
+         labels. Not set, it is sent to any host over https, and to none in the clear.",
     ),
     variable(Section::Client, "AGENT_ID", Text, "", "claude-1", "The agent to act as."),
     variable(Section::Client, "AGENT_TYPE", Text, "", "claude_code", "That agent's type."),
