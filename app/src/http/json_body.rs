@@ -5,7 +5,7 @@ use poem::{FromRequest, Request, RequestBody, Result, error::ResponseError};
 use poem_openapi::error::ContentTypeError;
 use poem_openapi::payload::{Json, Payload};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
-use poem_openapi::types::ParseFromJSON;
+use poem_openapi::types::{ParseFromJSON, ToJSON};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
 
@@ -55,21 +55,32 @@ impl BodyRefused {
     }
 }
 
-impl<T: ParseFromJSON> JsonBody<T> {
+impl<T: ParseFromJSON + ToJSON> JsonBody<T> {
     fn parse(bytes: &[u8]) -> Result<Self, BodyRefused> {
-        let value: Value = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(bytes).map_err(BodyRefused::Malformed)?
-        };
+        let value: Value =
+            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(bytes).map_err(BodyRefused::Malformed)? };
         // Parsing consumes the value, and the value is what the faults are found in; bodies are small.
-        T::parse_from_json(Some(value.clone()))
-            .map(Self)
-            .map_err(|error| BodyRefused::Faulty(faults::find::<T>(&value, error.message())))
+        let faulty = |message: &str| BodyRefused::Faulty(faults::find::<T>(&value, message));
+        let parsed = T::parse_from_json(Some(value.clone())).map_err(|error| faulty(error.message()))?;
+        // The framework takes numbers and booleans for strings, and strings for numbers.
+        let is_as_sent = parsed.to_json().is_none_or(|read| same_types(&value, &read));
+        if is_as_sent { Ok(Self(parsed)) } else { Err(faulty("has values of the wrong type")) }
     }
 }
 
-impl<'a, T: ParseFromJSON> ApiExtractor<'a> for JsonBody<T> {
+/// Whether everything that was read back has the type it was sent with.
+fn same_types(sent: &Value, read: &Value) -> bool {
+    match (sent, read) {
+        (Value::Object(sent), Value::Object(read)) => {
+            sent.iter().all(|(name, sent)| read.get(name).is_none_or(|read| same_types(sent, read)))
+        }
+        (Value::Array(sent), Value::Array(read)) => sent.iter().zip(read).all(|(sent, read)| same_types(sent, read)),
+        (Value::Null, _) | (_, Value::Null) => true,
+        (sent, read) => std::mem::discriminant(sent) == std::mem::discriminant(read),
+    }
+}
+
+impl<'a, T: ParseFromJSON + ToJSON> ApiExtractor<'a> for JsonBody<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();

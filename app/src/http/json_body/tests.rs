@@ -91,3 +91,11 @@ fn what_is_not_json_is_malformed() {
         assert!(matches!(JsonBody::<Acquire>::parse(body), Err(BodyRefused::Malformed(_))));
     }
 }
+
+#[test]
+fn nothing_is_taken_for_another_type() {
+    assert_eq!(faults(&json!({"keys": [{"path": 1}]})), [fault("keys[0].path", "must be a string")]);
+    assert_eq!(faults(&json!({"keys": [{"path": true}]})), [fault("keys[0].path", "must be a string")]);
+    let text = json!({"keys": [{"path": "a"}], "wait_seconds": "5"});
+    assert_eq!(faults(&text), [fault("wait_seconds", "must be a whole number")]);
+}
