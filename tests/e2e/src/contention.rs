@@ -18,6 +18,8 @@ const SESSIONS_PER_AGENT: usize = 2;
 const WORK_MS_MAX: usize = 15;
 /// The shortest TTL there is, so that abandoned locks run out during the fight.
 const TTL_SECONDS: u32 = 5;
+/// Nobody has to fight for longer than this after the end for a first lock.
+const SERVED_WITHIN: Duration = Duration::from_secs(20);
 /// How long a client keeps trying to tidy up at the end.
 const TIDY_WITHIN: Duration = Duration::from_secs(40);
 /// A server that does not answer is asked again after this time.
@@ -137,6 +139,13 @@ impl Fighter {
         while Instant::now() < until {
             self.round().await?;
         }
+        // Nobody starves: who has got nothing yet gets it soon.
+        while self.report.grants.is_empty() {
+            if Instant::now() > until + SERVED_WITHIN {
+                return Err(Fault::new(format!("client {} never got anything", self.number)));
+            }
+            self.round().await?;
+        }
         let deadline = Instant::now() + TIDY_WITHIN;
         while !self.tidy().await? {
             if Instant::now() > deadline {
@@ -159,7 +168,7 @@ impl Fighter {
             (200, _) => self.work(reply).await,
             (409, "lock-held") => {
                 let ticket = reply.body["ticket"].as_str().map(str::to_owned);
-                self.ticket = ticket.filter(|_| !self.random.once_in(4)).map(|ticket| (body, ticket));
+                self.ticket = ticket.filter(|_| !self.random.once_in(40)).map(|ticket| (body, ticket));
                 Ok(())
             }
             (410, "ticket-expired") | (409, "deadlock") => {
@@ -185,7 +194,7 @@ impl Fighter {
                 json!({ "key": self.keys.get(key), "mode": mode })
             })
             .collect();
-        let wait_seconds = if self.random.once_in(3) { 1 + self.random.below(2) } else { 0 };
+        let wait_seconds = usize::from(self.random.once_in(15));
         json!({ "keys": keys, "ttl_seconds": TTL_SECONDS, "wait_seconds": wait_seconds, "reason": "to fight" })
     }
 
@@ -210,10 +219,10 @@ impl Fighter {
                 None => {}
             }
         }
-        match self.random.below(40) {
+        match self.random.below(100) {
             // Abandoned: it runs out.
             0 => Ok(()),
-            1..4 => self.tidy().await.map(drop),
+            1..10 => self.tidy().await.map(drop),
             _ => {
                 let body = json!({ "tokens": tokens });
                 match self.call("/v1/locks/release", &body).await? {

