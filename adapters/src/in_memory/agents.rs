@@ -19,28 +19,31 @@ fn live_default<'a>(table: &'a Table, project: &ProjectId, agent: &AgentId) -> O
 
 #[async_trait]
 impl SessionRepository for InMemoryUnitOfWork {
-    async fn session_find(&mut self, project: &ProjectId, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(self.read().agents.get(&(project.clone(), id.clone())).cloned())
-    }
-
-    async fn session_find_default(
+    async fn sessions_load(
         &mut self,
         project: &ProjectId,
-        agent: &AgentId,
-    ) -> Result<Option<Session>, StoreError> {
-        Ok(live_default(&self.read().agents, project, agent).cloned())
+        ids: &[SessionId],
+        default_of: &[AgentId],
+    ) -> Result<Vec<Session>, StoreError> {
+        let table = &self.read().agents;
+        let named = ids.iter().filter_map(|id| table.get(&(project.clone(), id.clone())));
+        let default = default_of.iter().filter_map(|agent| live_default(table, project, agent));
+        let found: BTreeMap<&SessionId, &Session> = named.chain(default).map(|session| (&session.id, session)).collect();
+        Ok(found.into_values().cloned().collect())
     }
 
-    async fn session_add(&mut self, session: &Session) -> Result<(), StoreError> {
-        let table = Arc::make_mut(&mut self.write()?.agents);
-        let name = (session.project.clone(), session.id.clone());
-        let is_live_default = session.is_default && session.ended_at.is_none();
-        let second = is_live_default && live_default(table, &session.project, &session.agent).is_some();
-        if second || table.contains_key(&name) {
-            return conflict("session");
+    async fn sessions_add(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
+        for session in sessions {
+            let table = Arc::make_mut(&mut self.write()?.agents);
+            let name = (session.project.clone(), session.id.clone());
+            let is_live_default = session.is_default && session.ended_at.is_none();
+            let second = is_live_default && live_default(table, &session.project, &session.agent).is_some();
+            if second || table.contains_key(&name) {
+                return conflict("session");
+            }
+            table.insert(name, session.clone());
+            self.wrote();
         }
-        table.insert(name, session.clone());
-        self.wrote();
         Ok(())
     }
 

@@ -13,17 +13,20 @@ pub(super) type Table = BTreeMap<RequestName, Record>;
 
 #[async_trait]
 impl IdempotencyRepository for InMemoryUnitOfWork {
-    async fn idempotency_find(&mut self, name: &RequestName) -> Result<Option<Record>, StoreError> {
-        Ok(self.read().idempotency.get(name).cloned())
+    async fn idempotency_load(&mut self, names: &[RequestName]) -> Result<Vec<Record>, StoreError> {
+        let table = &self.read().idempotency;
+        Ok(names.iter().filter_map(|name| table.get(name).cloned()).collect())
     }
 
-    async fn idempotency_add(&mut self, record: &Record, forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
-        let table = Arc::make_mut(&mut self.write()?.idempotency);
-        if table.get(&record.name).is_some_and(|stored| stored.created_at >= forgotten_before) {
-            return conflict("idempotency key");
+    async fn idempotency_add(&mut self, records: &[Record], forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
+        for record in records {
+            let table = Arc::make_mut(&mut self.write()?.idempotency);
+            if table.get(&record.name).is_some_and(|stored| stored.created_at >= forgotten_before) {
+                return conflict("idempotency key");
+            }
+            table.insert(record.name.clone(), record.clone());
+            self.wrote();
         }
-        table.insert(record.name.clone(), record.clone());
-        self.wrote();
         Ok(())
     }
 

@@ -1,4 +1,5 @@
 use crate::sea::clock::{instant, instant_maybe, to_us};
+use crate::sea::dialect::Kind;
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use ports::store::StoreError;
 use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
 
 const TABLE: &str = "sessions";
+const FIELDS: &str = "project_id, id, agent_id, is_default, started_at_us, ended_at_us";
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -65,26 +67,32 @@ impl From<&Session> for row::ActiveModel {
 
 #[async_trait]
 impl SessionRepository for SeaUnitOfWork {
-    async fn session_find(&mut self, project: &ProjectId, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        let select = row::Entity::find_by_id((project.as_str().to_owned(), id.as_str().to_owned()));
-        self.find_one(select, TABLE).await
-    }
-
-    async fn session_find_default(
+    async fn sessions_load(
         &mut self,
         project: &ProjectId,
-        agent: &AgentId,
-    ) -> Result<Option<Session>, StoreError> {
-        let select = row::Entity::find()
-            .filter(row::Column::ProjectId.eq(project.as_str()))
-            .filter(row::Column::AgentId.eq(agent.as_str()))
-            .filter(row::Column::IsDefault.eq(true))
-            .filter(row::Column::EndedAtUs.is_null());
-        self.find_one(select, TABLE).await
+        ids: &[SessionId],
+        default_of: &[AgentId],
+    ) -> Result<Vec<Session>, StoreError> {
+        let any = |argument| self.dialect.any(argument, Kind::Text);
+        let sql = format!(
+            "SELECT {FIELDS} FROM {TABLE} WHERE project_id = $1 AND (id {} \
+             OR (is_default AND ended_at_us IS NULL AND agent_id {})) ORDER BY id",
+            any("$2"),
+            any("$3")
+        );
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let agents: Vec<String> = default_of.iter().map(ToString::to_string).collect();
+        let values = [project.as_str().into(), self.dialect.texts(&ids), self.dialect.texts(&agents)];
+        let statement = self.statement(sql, values);
+        let rows: Vec<row::Model> = self.rows(statement, TABLE).await?;
+        self.read_rows(rows)
     }
 
-    async fn session_add(&mut self, session: &Session) -> Result<(), StoreError> {
-        let insert = row::Entity::insert(row::ActiveModel::from(session));
+    async fn sessions_add(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let insert = row::Entity::insert_many(sessions.iter().map(row::ActiveModel::from));
         self.run_query(&insert, TABLE).await.map(|_| ())
     }
 

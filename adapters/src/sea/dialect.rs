@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Uuid,
     /// As text in a batch.
     Json,
+    /// As hexadecimal digits in a batch.
+    Bytes,
 }
 
 /// A column and what it holds.
@@ -110,7 +112,7 @@ impl Dialect {
                 (true, Kind::Uuid) => write!(sql, "{comma}{column} uuid"),
                 (true, Kind::Int) => write!(sql, "{comma}{column} bigint"),
                 (true, _) => write!(sql, "{comma}{column} text"),
-                (false, Kind::Uuid) => write!(sql, "{comma}unhex(value->>'{column}') AS {column}"),
+                (false, Kind::Uuid | Kind::Bytes) => write!(sql, "{comma}unhex(value->>'{column}') AS {column}"),
                 (false, _) => write!(sql, "{comma}value->>'{column}' AS {column}"),
             };
         }
@@ -128,6 +130,7 @@ impl Dialect {
             .iter()
             .map(|(column, kind)| match (self.is_postgres(), kind) {
                 (true, Kind::Json) => format!("{column}::jsonb"),
+                (true, Kind::Bytes) => format!("decode({column}, 'hex')"),
                 _ => (*column).to_owned(),
             })
             .collect();
@@ -157,6 +160,16 @@ pub(super) fn prefix_end(prefix: &str) -> Option<String> {
 /// For serde: a UUID as 32 hexadecimal digits.
 pub(super) fn hex_uuid<S: serde::Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&id.simple())
+}
+
+/// For serde: bytes as hexadecimal digits.
+pub(super) fn hex_bytes<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut digits = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    serializer.serialize_str(&digits)
 }
 
 /// For serde: a JSON value as text, so that `null` stays a value.

@@ -1,5 +1,6 @@
 use crate::sea::clock::{instant, to_us};
-use crate::sea::error::corrupt;
+use crate::sea::dialect::{Column, Kind, hex_bytes, json_text};
+use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -7,33 +8,31 @@ use domain::idempotency::{IdempotencyKey, Record, RequestName};
 use domain::ids::{AgentId, ProjectId};
 use ports::idempotency::IdempotencyRepository;
 use ports::store::StoreError;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ActiveValue, EntityTrait};
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 const TABLE: &str = "idempotency_records";
 
-mod row {
-    use sea_orm::entity::prelude::*;
+const COLUMNS: [Column; 6] = [
+    ("project_id", Kind::Text),
+    ("agent_id", Kind::Text),
+    ("key", Kind::Text),
+    ("fingerprint", Kind::Bytes),
+    ("answer", Kind::Json),
+    ("created_at_us", Kind::Int),
+];
 
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "idempotency_records")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) project_id: String,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) agent_id: String,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) key: String,
-        pub(super) fingerprint: Vec<u8>,
-        #[sea_orm(column_type = "JsonBinary")]
-        pub(super) answer: Json,
-        pub(super) created_at_us: i64,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+#[derive(Debug, FromQueryResult, Serialize)]
+struct Row {
+    project_id: String,
+    agent_id: String,
+    key: String,
+    #[serde(serialize_with = "hex_bytes")]
+    fingerprint: Vec<u8>,
+    #[serde(serialize_with = "json_text")]
+    answer: Value,
+    created_at_us: i64,
 }
 
 /// A fingerprint that has not 32 bytes.
@@ -41,11 +40,11 @@ mod row {
 #[error("it has {0} bytes, not 32")]
 struct WrongLength(usize);
 
-impl TryFrom<row::Model> for Record {
+impl TryFrom<Row> for Record {
     type Error = StoreError;
 
-    fn try_from(row: row::Model) -> Result<Self, StoreError> {
-        let row::Model { project_id, agent_id, key, fingerprint, answer, created_at_us } = row;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let Row { project_id, agent_id, key, fingerprint, answer, created_at_us } = row;
         let name = format!("{project_id}/{agent_id}/{key}");
         Ok(Self {
             name: RequestName {
@@ -62,38 +61,54 @@ impl TryFrom<row::Model> for Record {
     }
 }
 
-impl From<&Record> for row::ActiveModel {
+impl From<&Record> for Row {
     fn from(record: &Record) -> Self {
         let Record { name: RequestName { project, agent, key }, fingerprint, answer, created_at } = record;
         Self {
-            project_id: ActiveValue::Set(project.as_str().to_owned()),
-            agent_id: ActiveValue::Set(agent.as_str().to_owned()),
-            key: ActiveValue::Set(key.as_str().to_owned()),
-            fingerprint: ActiveValue::Set(fingerprint.to_vec()),
-            answer: ActiveValue::Set(answer.clone()),
-            created_at_us: ActiveValue::Set(to_us(*created_at)),
+            project_id: project.as_str().to_owned(),
+            agent_id: agent.as_str().to_owned(),
+            key: key.as_str().to_owned(),
+            fingerprint: fingerprint.to_vec(),
+            answer: answer.clone(),
+            created_at_us: to_us(*created_at),
         }
     }
 }
 
 #[async_trait]
 impl IdempotencyRepository for SeaUnitOfWork {
-    async fn idempotency_find(&mut self, name: &RequestName) -> Result<Option<Record>, StoreError> {
-        let RequestName { project, agent, key } = name;
-        let id = (project.as_str().to_owned(), agent.as_str().to_owned(), key.as_str().to_owned());
-        let mut found = self.find_all(row::Entity::find_by_id(id), TABLE).await?;
-        Ok(found.pop())
+    async fn idempotency_load(&mut self, names: &[RequestName]) -> Result<Vec<Record>, StoreError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked: Vec<_> = names
+            .iter()
+            .map(|RequestName { project, agent, key }| json!({ "p": project, "a": agent, "k": key }))
+            .collect();
+        let sql = format!(
+            "SELECT i.project_id, i.agent_id, i.key, i.fingerprint, i.answer, i.created_at_us FROM {} \
+             JOIN {TABLE} AS i ON i.project_id = r.p AND i.agent_id = r.a AND i.key = r.k",
+            self.dialect.records("$1", &[("p", Kind::Text), ("a", Kind::Text), ("k", Kind::Text)])
+        );
+        let statement = self.statement(sql, [json!(asked).to_string().into()]);
+        let rows: Vec<Row> = self.rows(statement, TABLE).await?;
+        self.read_rows(rows)
     }
 
-    async fn idempotency_add(&mut self, record: &Record, forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
-        use row::Column::{AgentId, Answer, CreatedAtUs, Fingerprint, Key, ProjectId};
-        let replace = OnConflict::columns([ProjectId, AgentId, Key])
-            .update_columns([Fingerprint, Answer, CreatedAtUs])
-            .action_and_where(Expr::col((row::Entity, CreatedAtUs)).lt(to_us(forgotten_before)))
-            .to_owned();
-        let insert = row::Entity::insert(row::ActiveModel::from(record)).on_conflict(replace);
-        let written = self.run_query(&insert, TABLE).await?;
-        self.expect_rows(written, 1, TABLE)
+    async fn idempotency_add(&mut self, records: &[Record], forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<Row> = records.iter().map(Row::from).collect();
+        let rows = serde_json::to_string(&rows).map_err(failed);
+        let rows = self.check(rows)?;
+        let tail = "ON CONFLICT (project_id, agent_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+             answer = excluded.answer, created_at_us = excluded.created_at_us \
+             WHERE idempotency_records.created_at_us < $2";
+        let values = [rows.into(), to_us(forgotten_before).into()];
+        let statement = self.statement(self.dialect.insert(TABLE, &COLUMNS, tail), values);
+        let written = self.run(statement, TABLE).await?;
+        self.expect_rows(written, records.len() as u64, TABLE)
     }
 
     async fn idempotency_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
