@@ -1,6 +1,6 @@
 //! The configuration: environment variables, read once at start, refused as a whole when anything is wrong with them.
 //!
-//! Each section is one struct in one file; [`reference`] is the one list of names, defaults and bounds, from which
+//! Each section is one struct in one file; [`mod@reference`] is the one list of names, defaults and bounds, from which
 //! `docs/configuration.md` and `.env.example` are written.
 
 use std::ffi::OsString;

@@ -146,7 +146,7 @@ impl Executor {
             )?);
         }
         if let Err(refusal) = &decision.result {
-            let change = refused_change(C::OPERATION, command.target(), command.content(), refusal);
+            let change = refused_change(C::OPERATION, command.target(), &command.content(), refusal);
             let entry = self.entry(call, session_id, change, false, refusal.slug(), now)?;
             if refusal.is_audited() && self.folds.deserves_a_line(&entry) {
                 entries.push(entry);
@@ -154,13 +154,11 @@ impl Executor {
         }
         uow.facts_append(&facts).await?;
         uow.audit_append(&entries).await?;
-        if let (Some(key), Some(fingerprint)) = (&call.idempotency_key, fingerprint) {
-            if decision.is_final && is_new_name {
-                let name = request_name(call, key);
-                let answer = serde_json::to_value(&decision.result).map_err(|e| CallError::Internal(e.to_string()))?;
-                let record = Record { name, fingerprint, answer, created_at: now };
-                uow.idempotency_add(&record, now - TimeDelta::hours(KEPT_HOURS)).await?;
-            }
+        let recorded = call.idempotency_key.as_ref().zip(fingerprint).filter(|_| decision.is_final && is_new_name);
+        if let Some((key, fingerprint)) = recorded {
+            let answer = serde_json::to_value(&decision.result).map_err(|e| CallError::Internal(e.to_string()))?;
+            let record = Record { name: request_name(call, key), fingerprint, answer, created_at: now };
+            uow.idempotency_add(&record, now - TimeDelta::hours(KEPT_HOURS)).await?;
         }
         uow.commit().await?;
         self.doorbell.ring(&call.project, &decision.freed);
@@ -289,7 +287,7 @@ fn replay<T: DeserializeOwned>(answer: Value) -> Result<Tried<T>, CallError> {
     Ok(Tried { result, is_replay: true })
 }
 
-fn refused_change(operation: &str, target: String, asked: Value, refusal: &Refusal) -> Change {
+fn refused_change(operation: &str, target: String, asked: &Value, refusal: &Refusal) -> Change {
     let after = json!({ "refused": refusal.to_string(), "asked": asked });
     Change { operation: operation.to_owned(), target, before: None, after: Some(after) }
 }

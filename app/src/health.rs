@@ -105,6 +105,7 @@ impl HealthApi {
 #[OpenApi(tag = "crate::http::tags::Tag::Operations")]
 impl HealthApi {
     /// Whether the process lives. Says nothing about the database.
+    #[expect(clippy::unused_async, reason = "operations are async")]
     #[oai(path = "/live", method = "get", operation_id = "live")]
     async fn live(&self) -> PlainText<&'static str> {
         PlainText("ok\n")
@@ -136,6 +137,7 @@ impl HealthApi {
     }
 
     /// Metrics in the text format of Prometheus.
+    #[expect(clippy::unused_async, reason = "operations are async")]
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self) -> Result<PlainText<String>, Problem> {
         self.metrics.render().map(PlainText).map_err(Problem::internal)

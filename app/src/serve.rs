@@ -121,20 +121,20 @@ async fn say_last_words(executor: &Executor, authenticator: &Authenticator) {
         let used = authenticator.flush_usage(true).await;
         (folded, used)
     };
-    match tokio::time::timeout(LAST_WORDS_MAX, words).await {
-        Ok((folded, used)) => {
-            if let Err(error) = folded {
-                tracing::warn!(%error, "folded refusals were not written to the audit log");
-            }
-            if let Err(error) = used {
-                tracing::warn!(%error, "when keys were last used was not written");
-            }
-        }
-        Err(_) => tracing::warn!("the database did not take the last words in time"),
+    let Ok((folded, used)) = tokio::time::timeout(LAST_WORDS_MAX, words).await else {
+        tracing::warn!("the database did not take the last words in time");
+        return;
+    };
+    if let Err(error) = folded {
+        tracing::warn!(%error, "folded refusals were not written to the audit log");
+    }
+    if let Err(error) = used {
+        tracing::warn!(%error, "when keys were last used was not written");
     }
 }
 
 #[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "it listens for as long as the process lives")]
 fn stop_on_signal(stopping: &CancellationToken) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -151,6 +151,7 @@ fn stop_on_signal(stopping: &CancellationToken) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::disallowed_methods, reason = "it listens for as long as the process lives")]
 fn stop_on_signal(stopping: &CancellationToken) -> std::io::Result<()> {
     let stopping = stopping.clone();
     tokio::spawn(async move {

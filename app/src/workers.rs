@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Between two rounds of forgetting old idempotency records.
-const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The most idempotency records forgotten in one unit of work.
 const PRUNED_ROWS_MAX: u32 = 1_000;

@@ -1,8 +1,18 @@
-//! Use cases over the store in memory: what the executor promises around every decision, and what waiting is like.
+//! Use cases over the store in memory: what the executor promises around every decision, what reading tells,
+//! and what waiting is like.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics"
+)]
 
 #[path = "use_cases/desk.rs"]
 mod desk;
 #[path = "use_cases/executor.rs"]
 mod executor;
+#[path = "use_cases/reading.rs"]
+mod reading;
 #[path = "use_cases/waiting.rs"]
 mod waiting;

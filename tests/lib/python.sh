@@ -4,6 +4,9 @@
 # The interpreter of the environment.
 python_venv() {
     local venv
+    # An environment outlives neither the move nor the upgrade of the Python it was made with.
+    venv=$(cache_dir)/venv
+    [ ! -d "$venv" ] || "$venv/bin/python" -m pip --version >/dev/null 2>&1 || rm -f "$venv/complete"
     venv=$(cached venv make_venv) || {
         note "no Python environment: $(why_not venv)"
         return 1

@@ -5,6 +5,32 @@
 //! *right* is judged by [`ledger::Ledger`], which knows nothing but the answers given so far and its own few lines
 //! about overlap, line and time: never two conflicting live holders, no refusal without a reason, no overtaking,
 //! expiry to the microsecond, tokens that only grow, no lease lost or doubled.
+//!
+//! The suite was tried on broken code. Each of these was built and caught; *model* is this test, *rules* are the tests of
+//! `domain::locks`, the others are files of this suite:
+//!
+//! | broken on purpose | caught by |
+//! | --- | --- |
+//! | renew and release do not ask whose token it is | rules, model |
+//! | overlap is judged one way round only | rules, model |
+//! | overlap is judged on text and not on segments | rules, model |
+//! | the counter is read before the row of the table is locked (Postgres) | contention, race |
+//! | the same, and the counter is written without a comparison | contention, race |
+//! | `SQLite` begins deferred and not immediate | contention, race |
+//! | a shared request overtakes a waiting exclusive one | rules, model |
+//! | nobody looks at the line | rules, model |
+//! | one's own place in line stands in one's way | rules, model |
+//! | whoever waits for my lease stands in my way | rules, model |
+//! | another session of the same agent counts as the holder | rules, model |
+//! | a second of grace at expiry; expiry one microsecond late | rules, locks, model |
+//! | a place in line is kept a second too long | rules, locks, model |
+//! | a renewal may shorten | rules, model |
+//! | an upgrade keeps the old token | rules, model |
+//! | circles of waiting are not looked for | rules, model |
+//! | those behind somebody who leaves the line are not woken | rules, model |
+//! | the scope of a key forgets the trees above it | rules, locks, model |
+//! | an ended lease stays stored | saving, race, model |
+//! | a raised epoch leaves the counters | saving, model |
 
 mod ledger;
 mod steps;

@@ -20,7 +20,7 @@ impl Executor {
         }
         let mut uow = self.store.begin().await?;
         let now = uow.now().await?;
-        let change = refused_change(operation, target, Value::Null, refusal);
+        let change = refused_change(operation, target, &Value::Null, refusal);
         let entry = self.entry(call, call.session.clone(), change, false, refusal.slug(), now)?;
         if self.folds.deserves_a_line(&entry) {
             uow.audit_append(&[entry]).await?;

@@ -77,9 +77,9 @@ pub(crate) fn project() -> ProjectId {
 }
 
 pub(crate) fn request(keys: &[&str], wait: Duration) -> AcquireRequest {
-    let want = |key: &&str| Want { key: LockKey::parse(key).unwrap(), mode: Mode::Exclusive };
+    let exclusive = |key: &&str| Want { key: LockKey::parse(key).unwrap(), mode: Mode::Exclusive };
     AcquireRequest {
-        wants: Wants::try_new(keys.iter().map(want).collect()).unwrap(),
+        wants: Wants::try_new(keys.iter().map(exclusive).collect()).unwrap(),
         ttl: Ttl::try_new(60).unwrap(),
         reason: None,
         wait,

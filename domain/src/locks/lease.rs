@@ -244,6 +244,8 @@ impl Waiter {
     pub const WAIT_SECONDS_MAX: u32 = 60;
     /// The most waiters of a project.
     pub const PER_PROJECT_MAX: usize = 1_000;
+    /// The most places of one session.
+    pub const PER_SESSION_MAX: usize = 16;
 
     /// Whether the place is still kept at this instant.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {

@@ -58,8 +58,12 @@ pub enum LockRefusal {
         /// The circle, starting with the caller.
         cycle: Vec<CycleStep>,
     },
-    /// The line of the project is full.
-    #[error("{} are waiting in this project already", Waiter::PER_PROJECT_MAX)]
+    /// The line of the project is full, or the caller's session has too many places in it.
+    #[error(
+        "the line is full: a project has at most {} places, a session {} of them",
+        Waiter::PER_PROJECT_MAX,
+        Waiter::PER_SESSION_MAX
+    )]
     LineFull,
     /// The ticket's place was lost.
     #[error("the place of ticket `{ticket}` is gone: ask again without it")]

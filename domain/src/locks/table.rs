@@ -122,9 +122,7 @@ impl LockTable {
             return self.grant(command, known).map(Acquired::Granted);
         }
         let would_wait = known.is_some() || matches!(command.on_conflict, OnConflict::Wait(_));
-        if would_wait
-            && let Some(cycle) = deadlock::cycle(&self.leases, &self.waiters, &command.holder, &obstacles)
-        {
+        if would_wait && let Some(cycle) = deadlock::cycle(&self.leases, &self.waiters, &command.holder, &obstacles) {
             if let Some(waiter) = known {
                 self.remove_waiter(waiter.ticket);
             }
@@ -313,7 +311,8 @@ impl LockTable {
     }
 
     fn join(&mut self, command: &Acquire, ticket: TicketId, obstacles: Vec<Conflict>) -> Result<Acquired, LockRefusal> {
-        if self.waiters.len() >= Waiter::PER_PROJECT_MAX {
+        let own = self.waiters.iter().filter(|waiter| waiter.holder.session == command.holder.session).count();
+        if self.waiters.len() >= Waiter::PER_PROJECT_MAX || own >= Waiter::PER_SESSION_MAX {
             return Err(LockRefusal::LineFull);
         }
         // Places come from the same counter as tokens: both are drawn under the project's lock.

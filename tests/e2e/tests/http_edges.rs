@@ -171,16 +171,18 @@ async fn what_is_never_finished_is_cut() -> Outcome {
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_their_turn() -> Outcome {
     let store = Store::sqlite()?;
-    let launch = store.launch()?.keys(&Keyring::usual());
-    let server = launch.set("API_MAX_CONNECTIONS", "2").set("API_TIMEOUT_KEEP_ALIVE", "2").start().await?;
+    let launch = store.launch()?.keys(&Keyring::usual()).set("API_MAX_CONNECTIONS", "2");
+    let server = launch.set("API_READ_TIMEOUT_SECONDS", "2").start().await?;
     let began = Instant::now();
-    let mut idle = Vec::new();
-    for _ in 0..6 {
-        idle.push(Connection::open(&server.address()).await?);
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        silent.push(Connection::open(&server.address()).await?);
     }
     let reply = server.agent("alice")?.get("/v1/me").await?;
-    println!("answered after {:?} behind six idle connections", began.elapsed());
+    let took = began.elapsed();
+    println!("answered after {took:?} behind four silent connections");
     assert_eq!(reply.status, 200);
+    assert!(took > READ_TIMEOUT, "answered after {took:?}, before the silent ones were cut");
     Ok(())
 }
 

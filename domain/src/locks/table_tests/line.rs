@@ -195,6 +195,17 @@ fn a_full_line_takes_nobody_more_but_keeps_those_in_it() {
 }
 
 #[test]
+fn one_session_cannot_fill_the_line() {
+    let mut board = board();
+    board.hold("ann/1", "a");
+    for _ in 0..Waiter::PER_SESSION_MAX {
+        board.stand("bob/1", "a");
+    }
+    assert_eq!(board.wait("bob/1", "a"), Err(LockRefusal::LineFull));
+    assert!(matches!(board.wait("bob/2", "a"), Ok(Acquired::InLine { .. })));
+}
+
+#[test]
 fn a_shared_grant_lets_the_next_in_line_look_again() {
     let mut board = board();
     board.hold("ann/1", "~a");

@@ -156,6 +156,17 @@ fn lines_that_cannot_be_read_are_not_passed_over() {
     refused(&[misnamed], "another key or session");
 }
 
+#[test]
+fn lines_that_bear_another_time_are_seen() {
+    let first = exclusive("a", "s1", 1, 0);
+    let mut early = grant(&first);
+    early["at"] = json!(at(-1));
+    refused(&[early], "a grant written down for another time");
+    let mut early = end("lock.release", &first, 20);
+    early["at"] = json!(at(19));
+    refused(&[grant(&first), early], "an end written down for another time");
+}
+
 fn told(key: &str, session: &str, token: i64, from: i64, expires: i64) -> Acknowledged {
     let lease = lease(key, "exclusive", session, token, from, expires);
     let body = json!({

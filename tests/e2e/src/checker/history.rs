@@ -125,6 +125,9 @@ impl Reader {
         if held.expires_us <= held.from_us {
             self.fault("a grant that is over when it begins", line);
         }
+        if instant(&line["at"]) != Some(held.from_us) {
+            self.fault("a grant written down for another time than its own", line);
+        }
         if let Some(other) = self.held.insert(held.token, held) {
             self.fault(&format!("a second grant under the token of {other}"), line);
         }
@@ -187,6 +190,9 @@ impl Reader {
             End::Released | End::Otherwise | End::Open => {
                 if ended_us >= held.expires_us {
                     wrong.push("an end of what had run out before");
+                }
+                if at_us != ended_us {
+                    wrong.push("an end written down for another time than its own");
                 }
             }
         }
