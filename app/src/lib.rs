@@ -13,6 +13,7 @@ pub mod folds;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod lane;
 pub mod locks;
 pub mod refusal;
 pub mod serve;

@@ -5,7 +5,6 @@ pub mod api;
 pub mod bodies;
 pub mod commands;
 pub mod doorbell;
-pub mod load;
 pub mod obstacles;
 pub mod queries;
 pub mod sweeper;

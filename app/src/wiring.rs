@@ -4,7 +4,6 @@ use crate::agents::api::AgentsApi;
 use crate::audit::api::AuditApi;
 use crate::audit::queries::AuditQueries;
 use crate::executor::Executor;
-use crate::folds::RefusalFolds;
 use crate::health::HealthApi;
 use crate::http::methods::Methods;
 use crate::http::timeout::TimeLimits;
@@ -14,7 +13,6 @@ use crate::identity::authenticate::Authenticator;
 use crate::identity::security::{FrontDoor, document_headers};
 use crate::locks::acquire::AcquireLocks;
 use crate::locks::api::LocksApi;
-use crate::locks::doorbell::Doorbell;
 use crate::telemetry::Metrics;
 use domain::ids::InvalidId;
 use domain::locks::lease::{Ttl, Waiter};
@@ -67,8 +65,7 @@ type Apis = (HealthApi, LocksApi, AgentsApi, AuditApi, IdentityApi);
 impl Parts {
     /// What runs every change.
     pub fn executor(&self) -> Executor {
-        let folds = Arc::new(RefusalFolds::default());
-        Executor::new(self.store.clone(), self.ids.clone(), folds, Doorbell::default(), self.metrics.clone())
+        Executor::new(self.store.clone(), self.ids.clone(), self.metrics.clone())
     }
 
     /// The whole of what is served.

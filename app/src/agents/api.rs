@@ -41,7 +41,7 @@ impl AgentsApi {
     /// named session can never be used again.
     #[oai(path = "/end", method = "post", operation_id = "end_session")]
     async fn end(&self, Auth(call): Auth) -> Result<Json<EndedSessionView>, Problem> {
-        let ended = self.executor.execute(&call, &EndSession).await?.answer;
+        let ended = self.executor.execute_hot(&call, EndSession).await?.answer;
         let ended_at = ended.session.ended_at.unwrap_or(ended.session.started_at);
         let ReleasedLocksView { released } = ended.released.into();
         Ok(Json(EndedSessionView { session: ended.session.id.into(), ended_at, released }))

@@ -1,18 +1,16 @@
 //! The changes to sessions.
 
-use crate::executor::{Command, Decision, Happening, Scene};
-use crate::locks::commands::end_with_session;
-use async_trait::async_trait;
+use crate::executor::{Defect, Happening, HotCommand, Ruling, Tables, Touches, Who};
+use crate::refusal::Refusal;
 use domain::agents::{Session, end};
 use domain::audit::Change;
 use domain::identity::principal::Action;
-use domain::locks::lease::EndedLease;
-use ports::store::{StoreError, UnitOfWork};
+use domain::locks::lease::{EndedLease, Ending};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Ends the caller's session and with it everything it holds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct EndSession;
 
 /// A session that ended.
@@ -24,8 +22,7 @@ pub struct EndedSession {
     pub released: Vec<EndedLease>,
 }
 
-#[async_trait]
-impl Command for EndSession {
+impl HotCommand for EndSession {
     const OPERATION: &'static str = "session.end";
     const ACTION: Action = Action::UseLocks;
     const IN_SESSION: bool = true;
@@ -39,27 +36,31 @@ impl Command for EndSession {
         "session".to_owned()
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
-        let Some(session) = scene.session else {
-            return Err(StoreError::Failed("a command without a session asked for it".into()));
-        };
-        let ended = match end(session.clone(), scene.now) {
-            Ok(ended) => ended,
-            Err(refusal) => return Ok(Decision::refused(refusal)),
-        };
-        let (released, mut happenings, freed) = end_with_session(uow, scene).await?;
-        uow.session_end(&ended).await?;
-        let before = json!({ "session": session.id, "agent": session.agent, "started_at": session.started_at });
-        let body = json!({ "session": ended.id, "agent": ended.agent, "ended_at": ended.ended_at });
-        let change = Change {
-            operation: Self::OPERATION.to_owned(),
-            target: ended.id.to_string(),
-            before: Some(before),
-            after: Some(body.clone()),
-        };
-        happenings.push(Happening { change, kind: "session.ended", body, by_itself: false });
-        let mut decision = Decision::answered(EndedSession { session: ended, released }, happenings);
-        decision.freed = freed;
-        Ok(decision)
+    fn touches(&self) -> Touches {
+        Touches { own_session: true, ..Touches::default() }
     }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        let session = who.session()?;
+        let ended = match end(session.clone(), tables.locks.now()) {
+            Ok(ended) => ended,
+            Err(refusal) => return Ok(Ruling::of(Err::<EndedSession, Refusal>(refusal.into()))),
+        };
+        let released = tables.locks.release_session(&session.id, &Ending::SessionEnded);
+        tables.sessions_ended.push(ended.clone());
+        let happening = session_ended(session, &ended);
+        let ruling = Ruling::of(Ok::<_, Refusal>(EndedSession { session: ended, released }));
+        Ok(Ruling { happenings: vec![happening], ..ruling })
+    }
+}
+
+fn session_ended(before: &Session, ended: &Session) -> Happening {
+    let body = json!({ "session": ended.id, "agent": ended.agent, "ended_at": ended.ended_at });
+    let change = Change {
+        operation: EndSession::OPERATION.to_owned(),
+        target: ended.id.to_string(),
+        before: Some(json!({ "session": before.id, "agent": before.agent, "started_at": before.started_at })),
+        after: Some(body.clone()),
+    };
+    Happening { change, kind: "session.ended", body, by_itself: false }
 }

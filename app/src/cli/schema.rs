@@ -5,8 +5,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
 use crate::config::Config;
 use crate::executor::{Command, Decision, Executor, Happening, Scene};
-use crate::folds::RefusalFolds;
-use crate::locks::doorbell::Doorbell;
 use crate::store;
 use crate::telemetry::Metrics;
 use adapters::system::RandomIds;
@@ -71,8 +69,7 @@ pub async fn epoch(command: Epoch, config: Config) -> Result<(), Failure> {
             let ids = Arc::new(RandomIds);
             let project = ProjectId::parse(DEFAULT_PROJECT).map_err(|error| internal(&error))?;
             let call = Call::of_system(project, format!("cli_{}", ids.random_name())).map_err(|e| internal(&e))?;
-            let folds = Arc::new(RefusalFolds::default());
-            let executor = Executor::new(store.clone(), ids, folds, Doorbell::default(), metrics);
+            let executor = Executor::new(store.clone(), ids, metrics);
             let epoch = executor.execute(&call, &BumpEpoch).await?.answer;
             output::line(&format!("the epoch is {epoch} now: every new token is greater than any given before"));
         }
@@ -101,7 +98,6 @@ struct BumpEpoch;
 impl Command for BumpEpoch {
     const OPERATION: &'static str = "epoch.bump";
     const ACTION: Action = Action::ManageProjects;
-    const IN_SESSION: bool = false;
     type Answer = i64;
 
     fn content(&self) -> Value {

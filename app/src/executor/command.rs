@@ -1,14 +1,11 @@
-//! What a use case that changes something looks like.
+//! What a use case that changes something now and then looks like: it has a unit of work of its own.
 
 use crate::call::Call;
 use crate::refusal::Refusal;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::agents::Session;
 use domain::audit::Change;
 use domain::identity::principal::{Action, Denial, Principal, authorize};
-use domain::ids::SessionId;
-use domain::locks::key::LockKey;
 use ports::store::{StoreError, UnitOfWork};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,8 +18,6 @@ pub trait Command: Send + Sync {
     const OPERATION: &'static str;
     /// What the caller's role must allow.
     const ACTION: Action;
-    /// Whether it runs in a session.
-    const IN_SESSION: bool;
     /// Whether the project must exist and not be archived.
     const IN_PROJECT: bool = true;
     /// What the caller gets.
@@ -48,19 +43,8 @@ pub trait Command: Send + Sync {
 pub struct Scene<'a> {
     /// The call.
     pub call: &'a Call,
-    /// The session it runs in, if the command needs one.
-    pub session: Option<&'a Session>,
     /// The store's clock at the start of the unit of work.
     pub now: DateTime<Utc>,
-}
-
-impl Scene<'_> {
-    /// The session of a command that runs in one.
-    pub fn session_id(&self) -> Result<SessionId, StoreError> {
-        self.session
-            .map(|session| session.id.clone())
-            .ok_or_else(|| StoreError::Failed("a command without a session asked for it".into()))
-    }
 }
 
 /// One thing that happened, for the audit log and for followers.
@@ -83,23 +67,17 @@ pub struct Decision<T> {
     pub result: Result<T, Refusal>,
     /// What happened, in order.
     pub happenings: Vec<Happening>,
-    /// The lock keys that became freer.
-    pub freed: Vec<LockKey>,
-    /// Whether this is the caller's final answer, to be replayed.
-    pub is_final: bool,
-    /// When it was decided, on the store's clock, if that was read again under a lock.
-    pub at: Option<DateTime<Utc>>,
 }
 
 impl<T> Decision<T> {
     /// A refusal that changed nothing.
     pub fn refused(refusal: impl Into<Refusal>) -> Self {
-        Self { result: Err(refusal.into()), happenings: Vec::new(), freed: Vec::new(), is_final: true, at: None }
+        Self { result: Err(refusal.into()), happenings: Vec::new() }
     }
 
     /// An answer with what happened.
     pub fn answered(answer: T, happenings: Vec<Happening>) -> Self {
-        Self { result: Ok(answer), happenings, freed: Vec::new(), is_final: true, at: None }
+        Self { result: Ok(answer), happenings }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Refusals that were decided before there was a command.
 
-use super::{Executor, refused_change};
+use super::Executor;
+use super::journal::{Journal, Refused};
 use crate::call::Call;
 use crate::refusal::{CallError, Refusal};
 use serde_json::Value;
@@ -14,16 +15,17 @@ impl Executor {
         target: String,
         refusal: &Refusal,
     ) -> Result<(), CallError> {
-        self.metrics.refusal(refusal.slug());
+        self.core.metrics.refusal(refusal.slug());
         if !refusal.is_audited() {
             return Ok(());
         }
-        let mut uow = self.store.begin().await?;
-        let now = uow.now().await?;
-        let change = refused_change(operation, target, &Value::Null, refusal);
-        let entry = self.entry(call, call.session.clone(), change, false, refusal.slug(), now)?;
-        if self.folds.deserves_a_line(&entry) {
-            uow.audit_append(&[entry]).await?;
+        let mut uow = self.core.store.begin().await?;
+        let mut journal = Journal::new(self.ids(), uow.now().await?);
+        let refused = Refused { operation, target, asked: Value::Null, refusal };
+        let entry = journal.refusal(call, None, refused);
+        if self.core.folds.deserves_a_line(&entry) {
+            journal.add(entry);
+            journal.append(uow.as_mut()).await?;
             uow.commit().await?;
         }
         Ok(())

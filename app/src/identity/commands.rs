@@ -109,7 +109,6 @@ pub struct CreateKey {
 impl Command for CreateKey {
     const OPERATION: &'static str = "key.create";
     const ACTION: Action = Action::ManageKeys;
-    const IN_SESSION: bool = false;
     type Answer = IssuedKey;
 
     fn content(&self) -> Value {
@@ -166,7 +165,6 @@ pub struct RotateKey {
 impl Command for RotateKey {
     const OPERATION: &'static str = "key.rotate";
     const ACTION: Action = Action::ManageKeys;
-    const IN_SESSION: bool = false;
     type Answer = IssuedKey;
 
     fn content(&self) -> Value {
@@ -203,7 +201,6 @@ pub struct RevokeKey {
 impl Command for RevokeKey {
     const OPERATION: &'static str = "key.revoke";
     const ACTION: Action = Action::ManageKeys;
-    const IN_SESSION: bool = false;
     /// Keys of an archived project can still be revoked.
     const IN_PROJECT: bool = false;
     type Answer = KeyRecord;
@@ -260,7 +257,6 @@ pub struct CreateFirstKey {
 impl Command for CreateFirstKey {
     const OPERATION: &'static str = "key.create";
     const ACTION: Action = Action::ManageKeys;
-    const IN_SESSION: bool = false;
     type Answer = FirstKey;
 
     fn content(&self) -> Value {

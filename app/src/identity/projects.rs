@@ -21,7 +21,6 @@ pub struct CreateProject {
 impl Command for CreateProject {
     const OPERATION: &'static str = "project.create";
     const ACTION: Action = Action::ManageProjects;
-    const IN_SESSION: bool = false;
     type Answer = Project;
 
     fn authorize(&self, principal: &Principal) -> Result<(), Denial> {
@@ -59,7 +58,6 @@ pub struct ArchiveProject {
 impl Command for ArchiveProject {
     const OPERATION: &'static str = "project.archive";
     const ACTION: Action = Action::ManageProjects;
-    const IN_SESSION: bool = false;
     type Answer = Project;
 
     fn authorize(&self, principal: &Principal) -> Result<(), Denial> {
@@ -97,7 +95,6 @@ pub struct EnsureProjects {
 impl Command for EnsureProjects {
     const OPERATION: &'static str = "project.create";
     const ACTION: Action = Action::ManageProjects;
-    const IN_SESSION: bool = false;
     type Answer = ();
 
     fn content(&self) -> Value {

@@ -73,7 +73,7 @@ impl AcquireLocks {
                 // Before the attempt: if this call is dropped while the place is being stored, it is given up again.
                 place.ticket = Some(ticket);
             }
-            match self.executor.execute(call, &attempt).await {
+            match self.executor.execute_hot(call, attempt.clone()).await {
                 Ok(Answered { answer: AcquireAnswer::Granted { leases, now }, is_replay }) => {
                     if !is_replay {
                         place.ticket = None;
@@ -134,7 +134,7 @@ impl Drop for PlaceGuard {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (executor, call) = (self.executor.clone(), Call { idempotency_key: None, ..self.call.clone() });
         runtime.spawn(async move {
-            if let Err(error) = executor.execute(&call, &Leave { ticket }).await {
+            if let Err(error) = executor.execute_hot(&call, Leave { ticket }).await {
                 // The place is lost by itself after a few seconds.
                 tracing::debug!(%ticket, %error, "a place in line could not be given up");
             }

@@ -80,7 +80,7 @@ impl LocksApi {
     #[oai(path = "/renew", method = "post", operation_id = "renew_locks")]
     async fn renew(&self, Auth(call): Auth, body: JsonBody<RenewBody>) -> Result<Json<LeasesView>, Problem> {
         let command = Renew { tokens: tokens(&body.0.tokens)?, ttl: self.ttl(body.0.ttl_seconds)? };
-        Ok(Json(self.executor.execute(&call, &command).await?.answer.into()))
+        Ok(Json(self.executor.execute_hot(&call, command).await?.answer.into()))
     }
 
     /// Give locks back
@@ -89,7 +89,7 @@ impl LocksApi {
     #[oai(path = "/release", method = "post", operation_id = "release_locks")]
     async fn release(&self, Auth(call): Auth, body: JsonBody<ReleaseBody>) -> Result<Json<ReleasedLocksView>, Problem> {
         let command = Release { tokens: tokens(&body.0.tokens)? };
-        Ok(Json(self.executor.execute(&call, &command).await?.answer.into()))
+        Ok(Json(self.executor.execute_hot(&call, command).await?.answer.into()))
     }
 
     /// Give everything back
@@ -97,7 +97,7 @@ impl LocksApi {
     /// Everything the caller's session holds, and its places in line.
     #[oai(path = "/release-all", method = "post", operation_id = "release_all_locks")]
     async fn release_all(&self, Auth(call): Auth) -> Result<Json<ReleasedLocksView>, Problem> {
-        Ok(Json(self.executor.execute(&call, &ReleaseAll).await?.answer.into()))
+        Ok(Json(self.executor.execute_hot(&call, ReleaseAll).await?.answer.into()))
     }
 
     /// Take a lock away
@@ -112,7 +112,7 @@ impl LocksApi {
     ) -> Result<Json<ForcedView>, Problem> {
         let token = Token::try_new(body.0.token).map_err(|error| invalid("token", &error))?;
         let command = ForceRelease { token, reason: parse_reason(&body.0.reason)? };
-        let ended = self.executor.execute(&call, &command).await?.answer;
+        let ended = self.executor.execute_hot(&call, command).await?.answer;
         Ok(Json(ForcedView { released: EndedView::from(ended) }))
     }
 
@@ -193,7 +193,7 @@ impl LocksApi {
         ticket: Path<String>,
     ) -> Result<Json<LeftView>, Problem> {
         let command = Leave { ticket: parse_ticket(&ticket.0)? };
-        let left = self.executor.execute(&call, &command).await?.answer;
+        let left = self.executor.execute_hot(&call, command).await?.answer;
         Ok(Json(LeftView { left }))
     }
 }

@@ -1,47 +1,28 @@
 //! The changes to locks, one command each.
 
-use crate::executor::{Command, Decision, Happening, Scene};
-use crate::locks::load::{About, Opened};
-use crate::refusal::Refusal;
-use async_trait::async_trait;
+use crate::executor::{Defect, HotCommand, Ruling, Tables, Touches, Who};
 use chrono::{DateTime, Utc};
 use domain::identity::principal::Action;
 use domain::ids::TicketId;
 use domain::locks::conflict::Conflict;
-use domain::locks::key::LockKey;
-use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Reason, Token, Ttl};
+use domain::locks::lease::{EndedLease, Ending, Lease, Reason, Token, Ttl};
 use domain::locks::refusal::{LockRefusal, Place};
-use domain::locks::table::{Acquire, Acquired, LockTable, OnConflict, Released};
+use domain::locks::table::{Acquire, Acquired, OnConflict, Released};
 use domain::locks::wants::Wants;
-use ports::store::{StoreError, UnitOfWork};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-fn holder(scene: &Scene<'_>) -> Result<Holder, StoreError> {
-    Ok(Holder { agent: scene.call.principal.agent.clone(), session: scene.session_id()? })
-}
 
 fn content(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or(Value::Null)
 }
 
-fn token_list(tokens: &BTreeSet<Token>) -> String {
-    tokens.iter().map(|token| format!("token {}", token.value())).collect::<Vec<_>>().join(", ")
+fn touched(tokens: &BTreeSet<Token>) -> Touches {
+    Touches { tokens: tokens.iter().copied().collect(), ..Touches::default() }
 }
 
-/// Opens the table, decides, saves: the same for every command.
-async fn decide_with<T>(
-    uow: &mut dyn UnitOfWork,
-    scene: &Scene<'_>,
-    about: About<'_>,
-    rule: impl FnOnce(&mut LockTable) -> Result<T, LockRefusal> + Send,
-) -> Result<Decision<T>, StoreError> {
-    let mut opened = Opened::load(uow, &scene.call.project, about).await?;
-    let at = Some(opened.table.now());
-    let result = rule(&mut opened.table).map_err(Refusal::Lock);
-    let (happenings, freed) = opened.save(uow, &scene.call.project).await?;
-    Ok(Decision { result, happenings, freed, is_final: true, at })
+fn token_list(tokens: &BTreeSet<Token>) -> String {
+    tokens.iter().map(|token| format!("token {}", token.value())).collect::<Vec<_>>().join(", ")
 }
 
 /// One try to take locks. [`super::acquire`] tries until they are had or the wait is over.
@@ -82,8 +63,7 @@ pub enum AcquireAnswer {
     },
 }
 
-#[async_trait]
-impl Command for AcquireOnce {
+impl HotCommand for AcquireOnce {
     const OPERATION: &'static str = "lock.acquire";
     const ACTION: Action = Action::UseLocks;
     const IN_SESSION: bool = true;
@@ -97,26 +77,26 @@ impl Command for AcquireOnce {
         self.wants.keys().next().map_or_else(String::new, ToString::to_string)
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
+    fn touches(&self) -> Touches {
+        Touches { keys: self.wants.keys().cloned().collect(), ..Touches::default() }
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
         let command = Acquire {
-            holder: holder(scene)?,
+            holder: who.holder()?,
             wants: self.wants.clone(),
             ttl: self.ttl,
             reason: self.reason.clone(),
             ticket: self.ticket,
             on_conflict: self.on_conflict,
         };
-        let keys: Vec<LockKey> = self.wants.keys().cloned().collect();
-        let decision = decide_with(uow, scene, About::Keys(&keys), |table| {
-            let now = table.now();
-            Ok(match table.acquire(&command)? {
-                Acquired::Granted(leases) => AcquireAnswer::Granted { leases, now },
-                Acquired::InLine { place, conflicts } => AcquireAnswer::InLine { place, conflicts, now },
-            })
-        })
-        .await?;
-        let is_final = !matches!(decision.result, Ok(AcquireAnswer::InLine { .. }));
-        Ok(Decision { is_final, ..decision })
+        let now = tables.locks.now();
+        let result = tables.locks.acquire(&command).map(|acquired| match acquired {
+            Acquired::Granted(leases) => AcquireAnswer::Granted { leases, now },
+            Acquired::InLine { place, conflicts } => AcquireAnswer::InLine { place, conflicts, now },
+        });
+        let is_final = !matches!(result, Ok(AcquireAnswer::InLine { .. }));
+        Ok(Ruling { is_final, ..Ruling::of(result) })
     }
 }
 
@@ -138,8 +118,7 @@ pub struct LeasesAt {
     pub now: DateTime<Utc>,
 }
 
-#[async_trait]
-impl Command for Renew {
+impl HotCommand for Renew {
     const OPERATION: &'static str = "lock.renew";
     const ACTION: Action = Action::UseLocks;
     const IN_SESSION: bool = true;
@@ -153,13 +132,14 @@ impl Command for Renew {
         token_list(&self.tokens)
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
-        let holder = holder(scene)?;
-        decide_with(uow, scene, About::Tokens(&self.tokens), |table| {
-            let now = table.now();
-            Ok(LeasesAt { leases: table.renew(&holder, &self.tokens, self.ttl)?, now })
-        })
-        .await
+    fn touches(&self) -> Touches {
+        touched(&self.tokens)
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        let now = tables.locks.now();
+        let renewed = tables.locks.renew(&who.holder()?, &self.tokens, self.ttl);
+        Ok(Ruling::of(renewed.map(|leases| LeasesAt { leases, now })))
     }
 }
 
@@ -179,8 +159,7 @@ pub struct ReleasedLease {
     pub already: bool,
 }
 
-#[async_trait]
-impl Command for Release {
+impl HotCommand for Release {
     const OPERATION: &'static str = "lock.release";
     const ACTION: Action = Action::UseLocks;
     const IN_SESSION: bool = true;
@@ -194,13 +173,14 @@ impl Command for Release {
         token_list(&self.tokens)
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
-        let holder = holder(scene)?;
-        decide_with(uow, scene, About::Tokens(&self.tokens), |table| {
-            let released = table.release(&holder, &self.tokens)?;
-            Ok(released.into_iter().map(|Released { ended, already }| ReleasedLease { ended, already }).collect())
-        })
-        .await
+    fn touches(&self) -> Touches {
+        touched(&self.tokens)
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        let released = tables.locks.release(&who.holder()?, &self.tokens);
+        let view = |Released { ended, already }| ReleasedLease { ended, already };
+        Ok(Ruling::of(released.map(|released| released.into_iter().map(view).collect())))
     }
 }
 
@@ -208,8 +188,7 @@ impl Command for Release {
 #[derive(Debug, Clone, Serialize)]
 pub struct ReleaseAll;
 
-#[async_trait]
-impl Command for ReleaseAll {
+impl HotCommand for ReleaseAll {
     const OPERATION: &'static str = "lock.release_all";
     const ACTION: Action = Action::UseLocks;
     const IN_SESSION: bool = true;
@@ -223,15 +202,13 @@ impl Command for ReleaseAll {
         "session".to_owned()
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
-        let session = scene.session_id()?;
-        decide_with(
-            uow,
-            scene,
-            About::Session(&session),
-            |table| Ok(table.release_session(&session, &Ending::Released)),
-        )
-        .await
+    fn touches(&self) -> Touches {
+        Touches { own_session: true, ..Touches::default() }
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        let ended = tables.locks.release_session(&who.session()?.id, &Ending::Released);
+        Ok(Ruling::of(Ok::<_, LockRefusal>(ended)))
     }
 }
 
@@ -244,8 +221,7 @@ pub struct ForceRelease {
     pub reason: Reason,
 }
 
-#[async_trait]
-impl Command for ForceRelease {
+impl HotCommand for ForceRelease {
     const OPERATION: &'static str = "lock.force_release";
     const ACTION: Action = Action::ForceRelease;
     const IN_SESSION: bool = false;
@@ -259,13 +235,13 @@ impl Command for ForceRelease {
         format!("token {}", self.token.value())
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
-        let tokens = BTreeSet::from([self.token]);
-        let by = scene.call.principal.agent.clone();
-        decide_with(uow, scene, About::Tokens(&tokens), |table| {
-            table.force_release(self.token, by, self.reason.clone())
-        })
-        .await
+    fn touches(&self) -> Touches {
+        touched(&BTreeSet::from([self.token]))
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        let by = who.call.principal.agent.clone();
+        Ok(Ruling::of(tables.locks.force_release(self.token, by, self.reason.clone())))
     }
 }
 
@@ -276,8 +252,7 @@ pub struct Leave {
     pub ticket: TicketId,
 }
 
-#[async_trait]
-impl Command for Leave {
+impl HotCommand for Leave {
     const OPERATION: &'static str = "lock.leave";
     const ACTION: Action = Action::UseLocks;
     const IN_SESSION: bool = true;
@@ -291,9 +266,12 @@ impl Command for Leave {
         self.ticket.to_string()
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
-        let holder = holder(scene)?;
-        decide_with(uow, scene, About::Line, |table| table.leave(&holder, self.ticket)).await
+    fn touches(&self) -> Touches {
+        Touches::default()
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        Ok(Ruling::of(tables.locks.leave(&who.holder()?, self.ticket)))
     }
 }
 
@@ -304,12 +282,11 @@ pub struct Tidy {
     pub rows_max: u32,
 }
 
-#[async_trait]
-impl Command for Tidy {
+impl HotCommand for Tidy {
     const OPERATION: &'static str = "lock.tidy";
     const ACTION: Action = Action::UseLocks;
     const IN_SESSION: bool = false;
-    const IN_PROJECT: bool = false;
+    const CHANGES_PROJECT: bool = false;
     type Answer = ();
 
     fn content(&self) -> Value {
@@ -320,19 +297,13 @@ impl Command for Tidy {
         "expired".to_owned()
     }
 
-    async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<Self::Answer>, StoreError> {
-        decide_with(uow, scene, About::Expired(self.rows_max), |_| Ok(())).await
+    fn touches(&self) -> Touches {
+        Touches { expired_rows_max: self.rows_max, ..Touches::default() }
     }
-}
 
-/// Everything of a session ends with it: for the end of a session, in the same unit of work.
-pub async fn end_with_session(
-    uow: &mut dyn UnitOfWork,
-    scene: &Scene<'_>,
-) -> Result<(Vec<EndedLease>, Vec<Happening>, Vec<LockKey>), StoreError> {
-    let session = scene.session_id()?;
-    let mut opened = Opened::load(uow, &scene.call.project, About::Session(&session)).await?;
-    let ended = opened.table.release_session(&session, &Ending::SessionEnded);
-    let (happenings, freed) = opened.save(uow, &scene.call.project).await?;
-    Ok((ended, happenings, freed))
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        // Loading them has ended them.
+        let _ = (tables, who);
+        Ok(Ruling::of(Ok::<_, LockRefusal>(())))
+    }
 }

@@ -93,10 +93,8 @@ fn unknown_project(call: &Call) -> CallError {
 }
 
 async fn own_session(uow: &mut dyn UnitOfWork, call: &Call) -> Result<SessionId, CallError> {
-    let found = match &call.session {
-        Some(id) => uow.session_find(&call.project, id).await?,
-        None => uow.session_find_default(&call.project, &call.principal.agent).await?,
-    };
+    let default_of = if call.session.is_none() { std::slice::from_ref(&call.principal.agent) } else { &[] };
+    let found = uow.sessions_load(&call.project, call.session.as_slice(), default_of).await?.pop();
     match (found, &call.session) {
         (Some(session), _) if session.agent != call.principal.agent => {
             Err(Refusal::Session(SessionRefusal::NotYours { id: session.id }).into())

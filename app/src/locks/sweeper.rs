@@ -22,7 +22,7 @@ pub async fn sweep(executor: &Executor) -> Result<(), CallError> {
     for project in projects {
         let call = Call::of_system(project, executor.ids().random_name())
             .map_err(|error| CallError::Internal(error.to_string()))?;
-        executor.execute(&call, &Tidy { rows_max: ROWS_MAX }).await?;
+        executor.execute_hot(&call, Tidy { rows_max: ROWS_MAX }).await?;
     }
     let mut uow = executor.store().begin().await?;
     uow.ended_prune(now - TimeDelta::days(HISTORY_KEPT_DAYS), ROWS_MAX).await?;

@@ -14,9 +14,7 @@ use domain::locks::wants::{Want, Wants};
 use domain::page::PageSize;
 use pointsman::call::Call;
 use pointsman::executor::Executor;
-use pointsman::folds::RefusalFolds;
 use pointsman::locks::acquire::{AcquireLocks, AcquireRequest};
-use pointsman::locks::doorbell::Doorbell;
 use pointsman::refusal::CallError;
 use pointsman::telemetry::Metrics;
 use ports::store::Store;
@@ -41,8 +39,7 @@ impl Desk {
     pub(crate) fn over(store: Arc<dyn Store>) -> Self {
         let metrics = Metrics::for_tests().unwrap();
         let ids = Arc::new(CountedIds::default());
-        let folds = Arc::new(RefusalFolds::default());
-        let executor = Executor::new(store.clone(), ids, folds, Doorbell::default(), metrics.clone());
+        let executor = Executor::new(store.clone(), ids, metrics.clone());
         let stopping = CancellationToken::new();
         let locks = AcquireLocks::new(executor.clone(), metrics, stopping.clone());
         Self { store, executor, locks, stopping }

@@ -61,7 +61,7 @@ async fn a_refusal_is_replayed_too() {
     let other = with_key(call("b"), "once");
     assert_eq!(slug(desk.acquire(&other, &["x"], NO_WAIT).await), "lock-held");
     let release = Release { tokens: BTreeSet::from([lease.token]) };
-    desk.executor.execute(&call("a"), &release).await.unwrap();
+    desk.executor.execute_hot(&call("a"), release.clone()).await.unwrap();
     assert_eq!(slug(desk.acquire(&other, &["x"], NO_WAIT).await), "lock-held");
     desk.acquire(&with_key(call("b"), "twice"), &["x"], NO_WAIT).await.unwrap();
 }
@@ -102,7 +102,7 @@ async fn an_ended_session_frees_its_locks_and_never_comes_back() {
     let desk = Desk::new();
     let mine = call("a");
     desk.acquire(&mine, &["x", "y"], NO_WAIT).await.unwrap();
-    let ended = desk.executor.execute(&mine, &EndSession).await.unwrap().answer;
+    let ended = desk.executor.execute_hot(&mine, EndSession.clone()).await.unwrap().answer;
     assert_eq!(ended.released.len(), 2);
     desk.acquire(&call("b"), &["x", "y"], NO_WAIT).await.unwrap();
     assert_eq!(slug(desk.acquire(&mine, &["z"], NO_WAIT).await), "session-ended");
@@ -113,7 +113,7 @@ async fn a_default_session_that_ended_is_followed_by_a_new_one_that_holds_nothin
     let desk = Desk::new();
     let mine = pointsman::call::Call { session: None, ..call("a") };
     let before = desk.acquire(&mine, &["x"], NO_WAIT).await.unwrap().remove(0);
-    desk.executor.execute(&mine, &EndSession).await.unwrap();
+    desk.executor.execute_hot(&mine, EndSession.clone()).await.unwrap();
     let after = desk.acquire(&mine, &["x"], NO_WAIT).await.unwrap().remove(0);
     assert_ne!(before.holder.session, after.holder.session);
     assert!(before.token < after.token);
@@ -125,7 +125,7 @@ async fn another_session_of_the_same_agent_does_not_hold_the_lock() {
     desk.acquire(&call("a"), &["x"], NO_WAIT).await.unwrap();
     let second = pointsman::call::Call { session: Some(SessionId::parse("second").unwrap()), ..call("a") };
     assert_eq!(slug(desk.acquire(&second, &["x"], NO_WAIT).await), "lock-held");
-    let all = desk.executor.execute(&second, &ReleaseAll).await.unwrap().answer;
+    let all = desk.executor.execute_hot(&second, ReleaseAll.clone()).await.unwrap().answer;
     assert!(all.is_empty());
 }
 
@@ -134,12 +134,12 @@ async fn what_the_role_forbids_is_refused_and_audited() {
     let desk = Desk::new();
     let lease = desk.acquire(&call("a"), &["x"], NO_WAIT).await.unwrap().remove(0);
     let force = ForceRelease { token: lease.token, reason: Reason::parse("mine now").unwrap() };
-    assert_eq!(slug(desk.executor.execute(&call("b"), &force).await), "role-too-low");
+    assert_eq!(slug(desk.executor.execute_hot(&call("b"), force.clone()).await), "role-too-low");
     let last = desk.operations().await.pop().unwrap();
     assert_eq!(last, ("lock.force_release".to_owned(), "role-too-low".to_owned()));
-    desk.executor.execute(&call_as("boss", Role::Orchestrator), &force).await.unwrap();
+    desk.executor.execute_hot(&call_as("boss", Role::Orchestrator), force.clone()).await.unwrap();
     let release = Release { tokens: BTreeSet::from([lease.token]) };
-    match desk.executor.execute(&call("a"), &release).await {
+    match desk.executor.execute_hot(&call("a"), release.clone()).await {
         Err(CallError::Refused(Refusal::Lock(refusal))) => {
             assert!(serde_json::to_string(&refusal).unwrap().contains("mine now"), "the holder is told why");
         }

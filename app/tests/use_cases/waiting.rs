@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 async fn release(executor: &Executor, agent: &str, lease: &Lease) {
     let command = Release { tokens: BTreeSet::from([lease.token]) };
-    executor.execute(&call(agent), &command).await.unwrap();
+    executor.execute_hot(&call(agent), command.clone()).await.unwrap();
 }
 
 fn held(result: Result<Vec<Lease>, CallError>) -> Option<domain::locks::refusal::Place> {

@@ -1,0 +1,342 @@
+//! Many hot commands of one project in one unit of work: loaded together, decided one by one, saved together.
+
+use crate::call::Call;
+use crate::executor::Core;
+use crate::executor::admission::{Admission, Application, Known, fingerprint, request_name};
+use crate::executor::command::Happening;
+use crate::executor::hot::{ErasedCommand, ErasedResult, ErasedRuling, Tables, Touches, Who};
+use crate::executor::journal::{Journal, Refused, session_started};
+use crate::lane::Runner;
+use crate::refusal::{CallError, Refusal};
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use domain::agents::{Resolved, Session};
+use domain::audit::Entry;
+use domain::idempotency::{KEPT_HOURS, Record, RequestName};
+use domain::identity::project::ProjectRefusal;
+use domain::ids::{ProjectId, SessionId};
+use domain::locks::changes::Loaded;
+use domain::locks::event::LockEvent;
+use domain::locks::key::{KeyScope, LockKey};
+use domain::locks::lease::{Lease, Token};
+use domain::locks::table::LockTable;
+use ports::locks::TableHead;
+use ports::store::{StoreError, UnitOfWork};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How often a batch is tried whole before its commands are tried one by one.
+const WHOLE_TRIES_MAX: u32 = 3;
+
+/// A command on its way through a lane.
+pub(super) struct HotJob {
+    pub(super) call: Call,
+    pub(super) command: Box<dyn ErasedCommand>,
+}
+
+/// The answer to a job, and whether it is a replay.
+pub(super) type HotResult = Result<(ErasedResult, bool), CallError>;
+
+/// Runs the batches of a lane.
+pub(super) struct BatchRunner {
+    pub(super) core: Arc<Core>,
+}
+
+#[async_trait]
+impl Runner<HotJob, HotResult> for BatchRunner {
+    async fn run(&self, jobs: &[HotJob]) -> Vec<HotResult> {
+        let mut by_project: BTreeMap<&ProjectId, Vec<usize>> = BTreeMap::new();
+        for (at, job) in jobs.iter().enumerate() {
+            by_project.entry(&job.call.project).or_default().push(at);
+        }
+        let mut results: BTreeMap<usize, HotResult> = BTreeMap::new();
+        for places in by_project.into_values() {
+            let batch: Vec<&HotJob> = places.iter().map(|at| &jobs[*at]).collect();
+            results.extend(places.into_iter().zip(self.run_project(&batch).await));
+        }
+        results.into_values().collect()
+    }
+}
+
+impl BatchRunner {
+    async fn run_project(&self, jobs: &[&HotJob]) -> Vec<HotResult> {
+        match self.try_whole(jobs).await {
+            Ok(results) => results,
+            // Nobody's answer depends on the others: what is wrong with one of them shows when each goes alone.
+            Err(StoreError::Conflict { .. } | StoreError::Failed(_) | StoreError::Corrupt { .. }) if jobs.len() > 1 => {
+                let mut results = Vec::with_capacity(jobs.len());
+                for job in jobs {
+                    let alone = self.try_whole(std::slice::from_ref(job)).await;
+                    results.extend(alone.unwrap_or_else(|error| vec![Err(error.into())]));
+                }
+                results
+            }
+            Err(error) => share(error, jobs.len()),
+        }
+    }
+
+    async fn try_whole(&self, jobs: &[&HotJob]) -> Result<Vec<HotResult>, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.attempt(jobs).await {
+                Err(StoreError::Conflict { what }) if tries < WHOLE_TRIES_MAX => {
+                    tracing::debug!(what, tries, jobs = jobs.len(), "somebody else got there first");
+                    tokio::time::sleep(self.core.jitter(tries)).await;
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(&self, jobs: &[&HotJob]) -> Result<Vec<HotResult>, StoreError> {
+        let Some(first) = jobs.first() else { return Ok(Vec::new()) };
+        let project = &first.call.project;
+        let mut uow = self.core.store.begin().await?;
+        let Some(head) = uow.lock_table_lock(project).await? else {
+            return Ok(jobs.iter().map(|job| Ok((Err(unknown_project(job)), false))).collect());
+        };
+        let (known, tables) = load(uow.as_mut(), project, head, jobs).await?;
+        let mut batch = Batch {
+            core: &self.core,
+            known,
+            tables,
+            journal: Journal::new(self.core.ids.as_ref(), head.now),
+            started: Vec::new(),
+            records: Vec::new(),
+            told: 0,
+            refused: Vec::new(),
+        };
+        let results = jobs.iter().map(|job| batch.decide(job)).collect();
+        let Batch { tables, mut journal, started, records, refused, .. } = batch;
+        for entry in refused {
+            if self.core.folds.deserves_a_line(&entry) {
+                journal.add(entry);
+            }
+        }
+        uow.sessions_add(&started).await?;
+        for session in &tables.sessions_ended {
+            uow.session_end(session).await?;
+        }
+        let changes = tables.locks.into_changes();
+        uow.lock_table_save(project, head, &changes).await?;
+        journal.append(uow.as_mut()).await?;
+        uow.idempotency_add(&records, head.now - TimeDelta::hours(KEPT_HOURS)).await?;
+        uow.commit().await?;
+        self.core.doorbell.ring(project, &changes.freed());
+        Ok(results)
+    }
+}
+
+/// Decides on the commands of a batch, one after the other.
+struct Batch<'a> {
+    core: &'a Core,
+    known: Known,
+    tables: Tables,
+    journal: Journal<'a>,
+    started: Vec<Session>,
+    records: Vec<Record>,
+    /// How many lock events are in the journal.
+    told: usize,
+    refused: Vec<Entry>,
+}
+
+impl Batch<'_> {
+    fn decide(&mut self, job: &HotJob) -> HotResult {
+        let HotJob { call, command } = job;
+        let fingerprint = fingerprint(call, command.operation(), || command.content());
+        let application = Application {
+            call,
+            authorized: command.authorize(&call.principal),
+            fingerprint,
+            changes_project: command.changes_project(),
+            in_session: command.in_session(),
+        };
+        let admission = self.known.admit(&application, self.core.fresh_session()?);
+        let mut session = None;
+        let ruling = match admission {
+            Admission::Replay(answer) => {
+                let result = command.replay(&answer).map_err(corrupt_record)?;
+                return Ok((result, true));
+            }
+            Admission::Refused(refusal) => self.refuse(command.as_ref(), refusal, fingerprint.is_some())?,
+            Admission::Open(resolved) => {
+                session = resolved.map(|resolved| self.enter(call, resolved)).transpose()?;
+                let who = Who { call, session: session.as_ref() };
+                command
+                    .decide(&mut self.tables, &who, fingerprint.is_some())
+                    .map_err(|defect| CallError::Internal(defect.to_string()))?
+            }
+        };
+        let session_id = session.as_ref().map(|session| session.id.clone());
+        self.tell(call, session_id.as_ref(), ruling.happenings)?;
+        for ended in &self.tables.sessions_ended {
+            self.known.sessions.insert(ended.id.clone(), ended.clone());
+        }
+        if let Err(refusal) = &ruling.result
+            && refusal.is_audited()
+        {
+            let refused =
+                Refused { operation: command.operation(), target: command.target(), asked: command.content(), refusal };
+            self.refused.push(self.journal.refusal(call, session_id.as_ref(), refused));
+        }
+        if let (Some(name), Some(fingerprint), Some(answer)) = (request_name(call), fingerprint, ruling.recorded) {
+            self.record(Record { name, fingerprint, answer, created_at: self.known.now });
+        }
+        Ok((ruling.result, false))
+    }
+
+    /// A refusal at the door, recorded like any answer, except where the record belongs to another request.
+    fn refuse(
+        &self,
+        command: &dyn ErasedCommand,
+        refusal: Refusal,
+        record: bool,
+    ) -> Result<ErasedRuling, CallError> {
+        let is_recorded = record && refusal != Refusal::IdempotencyKeyReused;
+        let recorded = is_recorded.then(|| serde_json::to_value(Err::<(), _>(&refusal))).transpose();
+        let recorded = recorded.map_err(|error| {
+            CallError::Internal(format!("the refusal of {} cannot be recorded: {error}", command.operation()))
+        })?;
+        Ok(ErasedRuling { result: Err(refusal), happenings: Vec::new(), recorded })
+    }
+
+    fn enter(&mut self, call: &Call, resolved: Resolved) -> Result<Session, CallError> {
+        match resolved {
+            Resolved::Known(session) => Ok(session),
+            Resolved::Started(session) => {
+                self.known.sessions.insert(session.id.clone(), session.clone());
+                self.started.push(session.clone());
+                self.journal.happened(call, Some(&session.id), session_started(&session))?;
+                Ok(session)
+            }
+        }
+    }
+
+    /// Puts what the command did to the tables, and what else happened, into the journal.
+    fn tell(&mut self, call: &Call, session: Option<&SessionId>, beside: Vec<Happening>) -> Result<(), CallError> {
+        let events = &self.tables.locks.changes().events;
+        for event in &events[self.told..] {
+            self.journal.happened(call, session, lock_happening(event))?;
+        }
+        self.told = events.len();
+        for happening in beside {
+            self.journal.happened(call, session, happening)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: Record) {
+        self.known.records.insert(record.name.clone(), record.clone());
+        self.records.push(record);
+    }
+}
+
+/// Loads what a batch touches, under the project's lock.
+async fn load(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    head: TableHead,
+    jobs: &[&HotJob],
+) -> Result<(Known, Tables), StoreError> {
+    let names: Vec<RequestName> =
+        jobs.iter().filter_map(|job| request_name(&job.call)).collect::<BTreeSet<_>>().into_iter().collect();
+    let records = uow.idempotency_load(&names).await?;
+    let records = records.into_iter().map(|record| (record.name.clone(), record)).collect();
+    let callers = || jobs.iter().filter(|job| job.command.in_session()).map(|job| &job.call);
+    let named: BTreeSet<SessionId> = callers().filter_map(|call| call.session.clone()).collect();
+    let unnamed: BTreeSet<_> =
+        callers().filter(|call| call.session.is_none()).map(|call| call.principal.agent.clone()).collect();
+    let (named, unnamed): (Vec<_>, Vec<_>) = (named.into_iter().collect(), unnamed.into_iter().collect());
+    let sessions = if named.is_empty() && unnamed.is_empty() {
+        Vec::new()
+    } else {
+        uow.sessions_load(project, &named, &unnamed).await?
+    };
+    let sessions = sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
+    let known = Known { now: head.now, project: uow.project_find(project).await?, records, sessions };
+    let locks = load_locks(uow, project, head, jobs, &known).await?;
+    Ok((known, Tables { locks, sessions_ended: Vec::new() }))
+}
+
+async fn load_locks(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    head: TableHead,
+    jobs: &[&HotJob],
+    known: &Known,
+) -> Result<LockTable, StoreError> {
+    let waiters = uow.waiters_load(project).await?;
+    let mut keys: BTreeSet<LockKey> = waiters.iter().flat_map(|waiter| waiter.wants.keys().cloned()).collect();
+    let (mut tokens, mut leases, mut expired_rows_max) = (BTreeSet::new(), Vec::new(), 0);
+    for job in jobs {
+        let Touches { keys: wanted, tokens: named, own_session, expired_rows_max: rows } = job.command.touches();
+        keys.extend(wanted);
+        tokens.extend(named);
+        expired_rows_max = expired_rows_max.max(rows);
+        if let (true, Some(session)) = (own_session, known.session_of(&job.call)) {
+            leases.extend(uow.leases_load_by_session(project, &session.id).await?);
+        }
+    }
+    if expired_rows_max > 0 {
+        leases.extend(uow.leases_load_expired(project, head.now, expired_rows_max).await?);
+    }
+    let mut ended = Vec::new();
+    if !tokens.is_empty() {
+        let tokens: Vec<Token> = tokens.into_iter().collect();
+        let found = uow.leases_load_by_token(project, &tokens).await?;
+        if found.len() < tokens.len() {
+            ended = uow.ended_load(project, &tokens).await?;
+        }
+        let expired = found.iter().filter(|lease| !lease.is_live(head.now)).map(|lease| &lease.key);
+        keys.extend(ended.iter().map(|ended| &ended.lease.key).chain(expired).cloned());
+        leases.extend(found);
+    }
+    if !keys.is_empty() {
+        leases.extend(uow.leases_load(project, &KeyScope::overlapping(&keys)).await?);
+    }
+    let leases: BTreeMap<Token, Lease> = leases.into_iter().map(|lease| (lease.token, lease)).collect();
+    let leases = leases.into_values().collect();
+    Ok(LockTable::new(Loaded { now: head.now, last_token: head.last_token, leases, waiters, ended }))
+}
+
+fn lock_happening(event: &LockEvent) -> Happening {
+    Happening { change: event.change(), kind: event.kind(), body: event.body(), by_itself: event.is_by_itself() }
+}
+
+fn unknown_project(job: &HotJob) -> Refusal {
+    match job.command.authorize(&job.call.principal) {
+        Err(denial) => denial.into(),
+        Ok(()) => ProjectRefusal::Unknown { id: job.call.project.clone() }.into(),
+    }
+}
+
+fn corrupt_record(error: serde_json::Error) -> CallError {
+    StoreError::Corrupt { what: "idempotency_records.answer".to_owned(), source: error.into() }.into()
+}
+
+/// The same failure for every job of a batch.
+fn share(error: StoreError, jobs: usize) -> Vec<HotResult> {
+    let again: Vec<StoreError> = match error {
+        StoreError::Conflict { what } => (0..jobs).map(|_| StoreError::Conflict { what }).collect(),
+        StoreError::Unavailable(source) => {
+            let source = Shared(source.into());
+            (0..jobs).map(|_| StoreError::Unavailable(Box::new(source.clone()))).collect()
+        }
+        StoreError::Failed(source) => {
+            let source = Shared(source.into());
+            (0..jobs).map(|_| StoreError::Failed(Box::new(source.clone()))).collect()
+        }
+        StoreError::Corrupt { what, source } => {
+            let source = Shared(source.into());
+            let corrupt = || StoreError::Corrupt { what: what.clone(), source: Box::new(source.clone()) };
+            (0..jobs).map(|_| corrupt()).collect()
+        }
+    };
+    again.into_iter().map(|error| Err(error.into())).collect()
+}
+
+/// A cause that several failures share.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+struct Shared(Arc<dyn std::error::Error + Send + Sync>);

@@ -1,0 +1,175 @@
+//! What a use case on the hot path looks like: it decides on tables that were loaded for a whole batch.
+
+use crate::call::Call;
+use crate::executor::command::Happening;
+use crate::refusal::Refusal;
+use domain::agents::Session;
+use domain::identity::principal::{Action, Denial, Principal, authorize};
+use domain::locks::key::LockKey;
+use domain::locks::lease::{Holder, Token};
+use domain::locks::table::LockTable;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::any::Any;
+
+/// A change that may be decided together with others of its project, in one unit of work.
+pub trait HotCommand: Send + Sync + 'static {
+    /// The operation in the audit log, such as `lock.acquire`.
+    const OPERATION: &'static str;
+    /// What the caller's role must allow.
+    const ACTION: Action;
+    /// Whether it runs in a session.
+    const IN_SESSION: bool;
+    /// Whether the project must not be archived.
+    const CHANGES_PROJECT: bool = true;
+    /// What the caller gets.
+    type Answer: Serialize + DeserializeOwned + Send + 'static;
+
+    /// The content of the request: the same content under the same idempotency key is the same request.
+    fn content(&self) -> Value;
+
+    /// The thing it is about, for the audit line of a refusal.
+    fn target(&self) -> String;
+
+    /// What has to be loaded for it, beside the line.
+    fn touches(&self) -> Touches;
+
+    /// Decides. A refusal leaves the tables as they were, so that it never touches the neighbours in the batch.
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect>;
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Default)]
+pub struct Touches {
+    /// Keys that are wanted.
+    pub keys: Vec<LockKey>,
+    /// Leases by their tokens.
+    pub tokens: Vec<Token>,
+    /// Everything the caller's session holds.
+    pub own_session: bool,
+    /// What has expired, at most this many rows.
+    pub expired_rows_max: u32,
+}
+
+/// What a batch was loaded into, and what else is to be saved.
+pub struct Tables {
+    /// The project's locks, as far as the batch touches them.
+    pub locks: LockTable,
+    /// Sessions that end.
+    pub sessions_ended: Vec<Session>,
+}
+
+/// Who wants it.
+pub struct Who<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// The session it runs in, if the command needs one.
+    pub session: Option<&'a Session>,
+}
+
+impl Who<'_> {
+    /// The session of a command that runs in one.
+    pub fn session(&self) -> Result<&Session, Defect> {
+        self.session.ok_or(Defect("a command without a session asked for it"))
+    }
+
+    /// The holder of what is taken, for a command that runs in a session.
+    pub fn holder(&self) -> Result<Holder, Defect> {
+        let session = self.session()?.id.clone();
+        Ok(Holder { agent: self.call.principal.agent.clone(), session })
+    }
+}
+
+/// Something that must be true is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Defect(pub &'static str);
+
+/// How a command came out.
+#[derive(Debug)]
+pub struct Ruling<T> {
+    /// The answer or the refusal.
+    pub result: Result<T, Refusal>,
+    /// What happened beside the tables, in order.
+    pub happenings: Vec<Happening>,
+    /// Whether this is the caller's final answer, to be replayed.
+    pub is_final: bool,
+}
+
+impl<T> Ruling<T> {
+    /// A final answer or refusal.
+    pub fn of<E: Into<Refusal>>(result: Result<T, E>) -> Self {
+        Self { result: result.map_err(Into::into), happenings: Vec::new(), is_final: true }
+    }
+}
+
+/// How a command came out, when only the caller knows the type of its answer.
+pub(super) struct ErasedRuling {
+    pub(super) result: ErasedResult,
+    pub(super) happenings: Vec<Happening>,
+    /// The result for the record of the request, if it is final and to be recorded.
+    pub(super) recorded: Option<Value>,
+}
+
+/// An answer whose type only the caller knows, or a refusal.
+pub(super) type ErasedResult = Result<Box<dyn Any + Send>, Refusal>;
+
+/// A command whose answer's type only the caller knows, so that different commands share a batch.
+pub(super) trait ErasedCommand: Send + Sync {
+    fn operation(&self) -> &'static str;
+    fn in_session(&self) -> bool;
+    fn changes_project(&self) -> bool;
+    fn authorize(&self, principal: &Principal) -> Result<(), Denial>;
+    fn content(&self) -> Value;
+    fn target(&self) -> String;
+    fn touches(&self) -> Touches;
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>, record: bool) -> Result<ErasedRuling, Defect>;
+    fn replay(&self, recorded: &Value) -> Result<ErasedResult, serde_json::Error>;
+}
+
+impl<C: HotCommand> ErasedCommand for C {
+    fn operation(&self) -> &'static str {
+        C::OPERATION
+    }
+
+    fn in_session(&self) -> bool {
+        C::IN_SESSION
+    }
+
+    fn changes_project(&self) -> bool {
+        C::CHANGES_PROJECT
+    }
+
+    fn authorize(&self, principal: &Principal) -> Result<(), Denial> {
+        authorize(principal, C::ACTION)
+    }
+
+    fn content(&self) -> Value {
+        HotCommand::content(self)
+    }
+
+    fn target(&self) -> String {
+        HotCommand::target(self)
+    }
+
+    fn touches(&self) -> Touches {
+        HotCommand::touches(self)
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>, record: bool) -> Result<ErasedRuling, Defect> {
+        let Ruling { result, happenings, is_final } = HotCommand::decide(self, tables, who)?;
+        let recorded = (record && is_final).then(|| serde_json::to_value(&result)).transpose();
+        let recorded = recorded.map_err(|_| Defect("an answer cannot be recorded"))?;
+        Ok(ErasedRuling { result: result.map(erase), happenings, recorded })
+    }
+
+    fn replay(&self, recorded: &Value) -> Result<ErasedResult, serde_json::Error> {
+        let result: Result<C::Answer, Refusal> = serde::Deserialize::deserialize(recorded)?;
+        Ok(result.map(erase))
+    }
+}
+
+fn erase<T: Send + 'static>(answer: T) -> Box<dyn Any + Send> {
+    Box::new(answer)
+}

@@ -1,0 +1,121 @@
+//! What is written beside every change: audit lines and facts.
+
+use crate::call::{Call, SYSTEM_NAME};
+use crate::executor::command::Happening;
+use crate::refusal::{CallError, Refusal};
+use chrono::{DateTime, Utc};
+use domain::agents::Session;
+use domain::audit::{Change, Entry, OUTCOME_OK};
+use domain::events::Fact;
+use domain::ids::{AgentId, InvalidId, KeyId, SessionId};
+use ports::ids::IdSource;
+use ports::store::{StoreError, UnitOfWork};
+use serde_json::{Value, json};
+
+/// The lines and facts of one unit of work, in order.
+pub(super) struct Journal<'a> {
+    ids: &'a dyn IdSource,
+    now: DateTime<Utc>,
+    entries: Vec<Entry>,
+    facts: Vec<Fact>,
+}
+
+impl<'a> Journal<'a> {
+    /// An empty one; everything in it happens at `now`.
+    pub(super) fn new(ids: &'a dyn IdSource, now: DateTime<Utc>) -> Self {
+        Self { ids, now, entries: Vec::new(), facts: Vec::new() }
+    }
+
+    /// Notes what a call has done, or what happened by itself while it was decided.
+    pub(super) fn happened(
+        &mut self,
+        call: &Call,
+        session: Option<&SessionId>,
+        happening: Happening,
+    ) -> Result<(), CallError> {
+        let Happening { change, kind, body, by_itself } = happening;
+        self.facts.push(Fact {
+            id: self.ids.fact_id(),
+            project: call.project.clone(),
+            at: self.now,
+            kind: kind.to_owned(),
+            subject: change.target.clone(),
+            body,
+        });
+        let mut entry = self.entry(call, session, change, OUTCOME_OK);
+        if by_itself {
+            (entry.agent, entry.key, entry.session) = (system_agent()?, system_key()?, None);
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// The line of a refusal; to be added by [`Self::add`] if it deserves it.
+    pub(super) fn refusal(
+        &self,
+        call: &Call,
+        session: Option<&SessionId>,
+        refused: Refused<'_>,
+    ) -> Entry {
+        let Refused { operation, target, asked, refusal } = refused;
+        let after = json!({ "refused": refusal.to_string(), "asked": asked });
+        let change = Change { operation: operation.to_owned(), target, before: None, after: Some(after) };
+        self.entry(call, session, change, refusal.slug())
+    }
+
+    /// Adds a line.
+    pub(super) fn add(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// Appends everything.
+    pub(super) async fn append(self, uow: &mut dyn UnitOfWork) -> Result<(), StoreError> {
+        uow.facts_append(&self.facts).await?;
+        uow.audit_append(&self.entries).await
+    }
+
+    fn entry(&self, call: &Call, session: Option<&SessionId>, change: Change, outcome: &str) -> Entry {
+        Entry {
+            id: self.ids.audit_entry_id(),
+            project: call.project.clone(),
+            at: self.now,
+            agent: call.principal.agent.clone(),
+            session: session.or(call.session.as_ref()).cloned(),
+            key: call.principal.key.clone(),
+            change,
+            outcome: outcome.to_owned(),
+            repeats: 1,
+            request_id: call.request_id.clone(),
+            trace_id: call.trace_id.clone(),
+            duration_us: call.duration_us(),
+        }
+    }
+}
+
+/// What was refused.
+pub(super) struct Refused<'a> {
+    pub(super) operation: &'a str,
+    pub(super) target: String,
+    pub(super) asked: Value,
+    pub(super) refusal: &'a Refusal,
+}
+
+/// The start of a session, as it happened.
+pub(super) fn session_started(session: &Session) -> Happening {
+    let body = json!({ "session": session.id, "agent": session.agent, "is_default": session.is_default });
+    let change = Change {
+        operation: "session.start".to_owned(),
+        target: session.id.to_string(),
+        before: None,
+        after: Some(body.clone()),
+    };
+    Happening { change, kind: "session.started", body, by_itself: false }
+}
+
+fn system_agent() -> Result<AgentId, CallError> {
+    AgentId::parse(SYSTEM_NAME).map_err(|error: InvalidId| CallError::Internal(error.to_string()))
+}
+
+fn system_key() -> Result<KeyId, CallError> {
+    KeyId::parse(SYSTEM_NAME).map_err(|error: InvalidId| CallError::Internal(error.to_string()))
+}
