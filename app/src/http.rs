@@ -9,6 +9,7 @@ pub mod body_limit;
 mod connection;
 pub mod cursor;
 pub mod docs_page;
+pub mod filter;
 pub mod json_body;
 pub mod methods;
 pub mod observe;

@@ -92,12 +92,13 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         stopping: stopping.clone(),
     };
     let executor = parts.executor();
-    let welcome =
-        bootstrap::prepare(&executor, authenticator.env_keys(), &config.data, config.http.is_loopback()).await?;
     let address = config.http.listen;
     let listen_error = |source| ServeError::Listen { address, source };
+    // Before a first key is made: it is shown once, so there must be a server to show it. Nobody is let in yet.
     let acceptor = Acceptor::bind(address, config.http.connections_max).map_err(listen_error)?;
     let bound = acceptor.local_addr().map_err(listen_error)?;
+    let welcome =
+        bootstrap::prepare(&executor, authenticator.env_keys(), &config.data, config.http.is_loopback()).await?;
     let endpoint = parts.endpoint(&executor)?;
     let loops = workers::start(&executor, &authenticator, &metrics, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");

@@ -19,6 +19,14 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file of the embedded database cannot be used.
+    #[error("the database {file} cannot be opened: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the database said.
+        source: StoreError,
+    },
     /// The database does not answer, or refuses.
     #[error("the database cannot be opened: {0}")]
     Store(#[from] StoreError),
@@ -37,9 +45,11 @@ pub async fn connect(config: &Config) -> Result<SeaStore, OpenError> {
             let folder = &config.data.folder;
             make_private_folder(folder)
                 .map_err(|source| OpenError::Folder { folder: folder.display().to_string(), source })?;
-            let mut options = SqliteOptions::new(config.data.sqlite_file());
+            let file = config.data.sqlite_file();
+            let mut options = SqliteOptions::new(&file);
             options.synchronous_full = matches!(synchronous, SqliteSynchronous::Full);
-            Ok(SeaStore::connect_sqlite(&options).await?)
+            let connected = SeaStore::connect_sqlite(&options).await;
+            connected.map_err(|source| OpenError::File { file: file.display().to_string(), source })
         }
         Database::Postgres(postgres) => {
             let mut options = PostgresOptions::new(postgres.dsn.expose());

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -131,6 +132,30 @@ fn what_went_wrong_is_told_by_the_exit_code_and_on_standard_error() {
     server.json(&["key", "revoke", id]);
     spoiled(&["key", "revoke", id], &[], 7, "key-revoked");
     spoiled(&["key", "create", "--agent", "two words"], &[], 8, "invalid-value");
+}
+
+#[test]
+fn a_start_that_fails_makes_no_key_that_nobody_saw() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let data = tempfile::tempdir().unwrap();
+    let output = pointsman(data.path(), &["serve"]).env("API_PORT", &port).output().unwrap();
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("127.0.0.1:{port}")), "{}", stderr(&output));
+    assert!(!data.path().join("admin.key").exists());
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named_and_left_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("pointsman.db");
+    let text = "a letter to somebody\n".repeat(1_000);
+    std::fs::write(&file, &text).unwrap();
+    let output = pointsman(data.path(), &["serve"]).env("API_PORT", "0").output().unwrap();
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains(file.to_str().unwrap()), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    assert!(!data.path().join("admin.key").exists());
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod bootstrap;
 mod door;
 #[path = "identity/keys.rs"]
 mod keys;
+#[path = "identity/listings.rs"]
+mod listings;
 #[path = "identity/projects.rs"]
 mod projects;
 #[path = "identity/server.rs"]

@@ -2,7 +2,6 @@
 //! and what waiting is like.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
     reason = "a test that fails panics"

@@ -2,8 +2,8 @@
 
 use crate::audit::queries::AuditQueries;
 use crate::http::cursor;
-use crate::http::problem::kinds::INVALID_VALUE;
-use crate::http::problem::{FieldError, Problem};
+use crate::http::filter;
+use crate::http::problem::Problem;
 use crate::identity::security::Auth;
 use chrono::{DateTime, Utc};
 use domain::audit::{Change, Cursor, Entry, Filter};
@@ -139,17 +139,16 @@ impl AuditApi {
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
     ) -> Result<Json<EntryPageView>, Problem> {
-        let agent = agent.0.as_deref().map(AgentId::parse).transpose().map_err(|error| {
-            let reason = error.to_string();
-            let fault = FieldError { field: "agent".to_owned(), reason: reason.clone() };
-            Problem::new(&INVALID_VALUE).detail(reason).errors(vec![fault])
-        })?;
+        let agent = agent.0.as_deref().map(AgentId::parse).transpose();
         let filter = Filter {
-            agent,
-            operation: operation.0,
+            agent: agent.map_err(|error| Problem::invalid("agent", &error))?,
+            operation: operation.0.map(|text| filter::text("operation", text)).transpose()?,
             // What is no lock key may be another thing, such as an API key.
-            target: key.0.map(|key| LockKey::parse(&key).map_or(key, String::from)),
-            outcome: outcome.0,
+            target: key
+                .0
+                .map(|key| LockKey::parse(&key).map_or_else(|_| filter::text("key", key), |key| Ok(key.into())))
+                .transpose()?,
+            outcome: outcome.0.map(|text| filter::text("outcome", text)).transpose()?,
             since: since.0,
             until: until.0,
         };

@@ -5,6 +5,7 @@ use crate::executor::Executor;
 use crate::refusal::{CallError, Refusal};
 use domain::audit::{Cursor, Entry, Filter};
 use domain::identity::principal::{Action, authorize};
+use domain::identity::project::ProjectRefusal;
 use domain::page::{Page, PageSize};
 
 /// The use case.
@@ -19,7 +20,8 @@ impl AuditQueries {
         Self { executor }
     }
 
-    /// Lists lines, newest first. Callers of the role `agent` see their own lines only.
+    /// Lists lines, newest first. Callers of the role `agent` see their own lines only. A project that is not there is
+    /// refused, for it is not one without lines.
     pub async fn list(
         &self,
         call: &Call,
@@ -35,6 +37,9 @@ impl AuditQueries {
             filter.agent = Some(own.clone());
         }
         let mut uow = self.executor.store().begin_read().await?;
+        if uow.project_find(&call.project).await?.is_none() {
+            return Err(Refusal::Project(ProjectRefusal::Unknown { id: call.project.clone() }).into());
+        }
         Ok(uow.audit_list(&call.project, &filter, after, size).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! How a command ended, as a number that scripts may rely on.
 
 use crate::config::ConfigErrors;
+use crate::identity::bootstrap::BootstrapError;
 use crate::refusal::CallError;
 use crate::serve::ServeError;
 use crate::store::OpenError;
@@ -128,7 +129,8 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let exit = match &error {
             ServeError::Store(error) => of_open(error),
-            ServeError::Identity(_) | ServeError::EnvKeys(_) | ServeError::Ttl(_) => Exit::Usage,
+            ServeError::Identity(error) => of_bootstrap(error),
+            ServeError::EnvKeys(_) | ServeError::Ttl(_) => Exit::Usage,
             ServeError::Telemetry(_) | ServeError::Listen { .. } | ServeError::Signals(_) | ServeError::Wiring(_) => {
                 Exit::Failed
             }
@@ -157,13 +159,7 @@ impl From<StoreError> for Failure {
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        let exit = match &error {
-            CallError::Refused(_) => Exit::Conflict,
-            CallError::Store(error) => of_store(error),
-            CallError::ShuttingDown { .. } => Exit::Unavailable,
-            CallError::Internal(_) => Exit::Failed,
-        };
-        Self::new(exit, &error)
+        Self::new(of_call(&error), &error)
     }
 }
 
@@ -181,9 +177,26 @@ impl From<HttpClientError> for Failure {
     }
 }
 
+fn of_bootstrap(error: &BootstrapError) -> Exit {
+    match error {
+        BootstrapError::Env(_) | BootstrapError::NoKey => Exit::Usage,
+        BootstrapError::Call(error) => of_call(error),
+        BootstrapError::KeyFile(_) | BootstrapError::Name(_) => Exit::Failed,
+    }
+}
+
+fn of_call(error: &CallError) -> Exit {
+    match error {
+        CallError::Refused(_) => Exit::Conflict,
+        CallError::Store(error) => of_store(error),
+        CallError::ShuttingDown { .. } => Exit::Unavailable,
+        CallError::Internal(_) => Exit::Failed,
+    }
+}
+
 fn of_open(error: &OpenError) -> Exit {
     match error {
-        OpenError::Store(error) => of_store(error),
+        OpenError::Store(error) | OpenError::File { source: error, .. } => of_store(error),
         OpenError::Migrate(error) => of_migrate(error),
         OpenError::Folder { .. } => Exit::Failed,
         OpenError::NothingKept => Exit::Usage,

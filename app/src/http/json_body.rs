@@ -57,8 +57,11 @@ impl BodyRefused {
 
 impl<T: ParseFromJSON + ToJSON> JsonBody<T> {
     fn parse(bytes: &[u8]) -> Result<Self, BodyRefused> {
-        let value: Value =
-            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(bytes).map_err(BodyRefused::Malformed)? };
+        let value: Value = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(bytes).map_err(BodyRefused::Malformed)?
+        };
         // Parsing consumes the value, and the value is what the faults are found in; bodies are small.
         let faulty = |message: &str| BodyRefused::Faulty(faults::find::<T>(&value, message));
         let parsed = T::parse_from_json(Some(value.clone())).map_err(|error| faulty(error.message()))?;

@@ -120,6 +120,13 @@ impl Problem {
         Self::new(&kinds::INTERNAL).caused_by(cause)
     }
 
+    /// One value of the request that cannot be taken: 422, naming the field.
+    pub fn invalid(field: &str, reason: &impl ToString) -> Self {
+        let reason = reason.to_string();
+        let fault = FieldError { field: field.to_owned(), reason: reason.clone() };
+        Self::new(&kinds::INVALID_VALUE).detail(reason).errors(vec![fault])
+    }
+
     /// What went wrong this time, for the client. Answers of 500 and above leave it out.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {

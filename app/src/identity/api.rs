@@ -4,8 +4,7 @@ use crate::call::SYSTEM_NAME;
 use crate::executor::Executor;
 use crate::http::cursor;
 use crate::http::json_body::JsonBody;
-use crate::http::problem::kinds::INVALID_VALUE;
-use crate::http::problem::{FieldError, Problem};
+use crate::http::problem::Problem;
 use crate::identity::authenticate::Authenticator;
 use crate::identity::commands::{CreateKey, Expiry, RevokeKey, RotateKey};
 use crate::identity::env_keys::AGENT_TYPE_UNKNOWN;
@@ -86,7 +85,7 @@ impl IdentityApi {
             expiry: expiry(&body)?,
             agent: body.agent.as_deref().map(agent).transpose()?,
             agent_type: AgentType::parse(body.agent_type.as_deref().unwrap_or(AGENT_TYPE_UNKNOWN))
-                .map_err(|error| invalid("agent_type", &error))?,
+                .map_err(|error| Problem::invalid("agent_type", &error))?,
             role: body.role.map_or(Role::Agent, RoleView::into),
             minted,
         };
@@ -112,7 +111,7 @@ impl IdentityApi {
         cursor: Query<Option<String>>,
     ) -> Result<Json<KeyPageView>, Problem> {
         let project = project.0.as_deref().map(ProjectId::parse).transpose();
-        let project = project.map_err(|error| invalid("project", &error))?;
+        let project = project.map_err(|error| Problem::invalid("project", &error))?;
         let after: Option<KeyId> = cursor.0.as_deref().map(cursor::decode).transpose()?;
         let page = self.queries.keys(&call, project, after.as_ref(), cursor::page_size(limit.0)?).await?;
         Ok(Json(KeyPageView {
@@ -204,34 +203,28 @@ impl IdentityApi {
     }
 }
 
-fn invalid(field: &str, reason: &impl ToString) -> Problem {
-    let reason = reason.to_string();
-    let fault = FieldError { field: field.to_owned(), reason: reason.clone() };
-    Problem::new(&INVALID_VALUE).detail(reason).errors(vec![fault])
-}
-
 fn key_id(text: &str) -> Result<KeyId, Problem> {
-    KeyId::parse(text).map_err(|error| invalid("id", &error))
+    KeyId::parse(text).map_err(|error| Problem::invalid("id", &error))
 }
 
 fn project_id(text: &str) -> Result<ProjectId, Problem> {
-    ProjectId::parse(text).map_err(|error| invalid("id", &error))
+    ProjectId::parse(text).map_err(|error| Problem::invalid("id", &error))
 }
 
 fn agent(text: &str) -> Result<AgentId, Problem> {
     if text == SYSTEM_NAME {
-        return Err(invalid("agent", &format!("`{SYSTEM_NAME}` is the server itself; choose another name")));
+        return Err(Problem::invalid("agent", &format!("`{SYSTEM_NAME}` is the server itself; choose another name")));
     }
-    AgentId::parse(text).map_err(|error| invalid("agent", &error))
+    AgentId::parse(text).map_err(|error| Problem::invalid("agent", &error))
 }
 
 fn scope(body: &CreateKeyBody, own: &ProjectId) -> Result<Scope, Problem> {
     match (&body.project, body.all_projects.unwrap_or(false)) {
-        (Some(_), true) => Err(invalid("all_projects", &"goes without `project`")),
+        (Some(_), true) => Err(Problem::invalid("all_projects", &"goes without `project`")),
         (None, true) => Ok(Scope::AllProjects),
         (None, false) => Ok(Scope::Project(own.clone())),
         (Some(project), false) => {
-            ProjectId::parse(project).map(Scope::Project).map_err(|error| invalid("project", &error))
+            ProjectId::parse(project).map(Scope::Project).map_err(|error| Problem::invalid("project", &error))
         }
     }
 }
@@ -239,16 +232,18 @@ fn scope(body: &CreateKeyBody, own: &ProjectId) -> Result<Scope, Problem> {
 fn expiry(body: &CreateKeyBody) -> Result<Expiry, Problem> {
     match (body.expires_at, body.expires_in_seconds) {
         (None, None) => Ok(Expiry::Never),
-        (Some(_), Some(_)) => Err(invalid("expires_in_seconds", &"goes without `expires_at`")),
+        (Some(_), Some(_)) => Err(Problem::invalid("expires_in_seconds", &"goes without `expires_at`")),
         (Some(at), None) => expires_at(at),
         (None, Some(seconds)) if (1..=EXPIRES_IN_SECONDS_MAX).contains(&seconds) => Ok(Expiry::AfterSeconds(seconds)),
-        (None, Some(_)) => Err(invalid("expires_in_seconds", &format!("must be 1 to {EXPIRES_IN_SECONDS_MAX}"))),
+        (None, Some(_)) => {
+            Err(Problem::invalid("expires_in_seconds", &format!("must be 1 to {EXPIRES_IN_SECONDS_MAX}")))
+        }
     }
 }
 
 fn expires_at(at: DateTime<Utc>) -> Result<Expiry, Problem> {
     if at.year() > EXPIRY_YEAR_MAX {
-        return Err(invalid("expires_at", &format!("must lie before the year {}", EXPIRY_YEAR_MAX + 1)));
+        return Err(Problem::invalid("expires_at", &format!("must lie before the year {}", EXPIRY_YEAR_MAX + 1)));
     }
     Ok(Expiry::At(at.trunc_subsecs(FRACTION_DIGITS)))
 }

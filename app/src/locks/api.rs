@@ -2,6 +2,7 @@
 
 use crate::executor::{Answered, Executor};
 use crate::http::cursor;
+use crate::http::filter;
 use crate::http::json_body::JsonBody;
 use crate::http::problem::kinds::INVALID_VALUE;
 use crate::http::problem::{FieldError, Problem};
@@ -42,7 +43,7 @@ impl LocksApi {
 
     fn ttl(&self, seconds: Option<u32>) -> Result<Ttl, Problem> {
         seconds.map_or(Ok(self.default_ttl), |seconds| {
-            Ttl::try_new(seconds).map_err(|error| invalid("ttl_seconds", &error))
+            Ttl::try_new(seconds).map_err(|error| Problem::invalid("ttl_seconds", &error))
         })
     }
 }
@@ -60,7 +61,7 @@ impl LocksApi {
         let wait_seconds = wait_seconds.unwrap_or(0);
         if wait_seconds > Waiter::WAIT_SECONDS_MAX {
             let reason = format!("must be 0 to {}", Waiter::WAIT_SECONDS_MAX);
-            return Err(invalid("wait_seconds", &reason));
+            return Err(Problem::invalid("wait_seconds", &reason));
         }
         let request = AcquireRequest {
             wants: wants(&keys)?,
@@ -110,7 +111,7 @@ impl LocksApi {
         Auth(call): Auth,
         body: JsonBody<ForceReleaseBody>,
     ) -> Result<Json<ForcedView>, Problem> {
-        let token = Token::try_new(body.0.token).map_err(|error| invalid("token", &error))?;
+        let token = Token::try_new(body.0.token).map_err(|error| Problem::invalid("token", &error))?;
         let command = ForceRelease { token, reason: parse_reason(&body.0.reason)? };
         let ended = self.executor.execute_hot(&call, command).await?.answer;
         Ok(Json(ForcedView { released: EndedView::from(ended) }))
@@ -148,14 +149,19 @@ impl LocksApi {
         cursor: Query<Option<String>>,
     ) -> Result<Json<LeasePageView>, Problem> {
         let filter = LeaseFilter {
-            agent: agent.0.as_deref().map(AgentId::parse).transpose().map_err(|error| invalid("agent", &error))?,
+            agent: agent
+                .0
+                .as_deref()
+                .map(AgentId::parse)
+                .transpose()
+                .map_err(|error| Problem::invalid("agent", &error))?,
             session: session
                 .0
                 .as_deref()
                 .map(SessionId::parse)
                 .transpose()
-                .map_err(|error| invalid("session", &error))?,
-            key_prefix: key_prefix.0,
+                .map_err(|error| Problem::invalid("session", &error))?,
+            key_prefix: key_prefix.0.map(|prefix| filter::text("key_prefix", prefix)).transpose()?,
         };
         let after: Option<LeaseCursor> = cursor.0.as_deref().map(cursor::decode).transpose()?;
         let size = cursor::page_size(limit.0)?;
@@ -177,7 +183,7 @@ impl LocksApi {
         #[oai(validator(min_length = 1, max_length = 512))]
         key: Query<String>,
     ) -> Result<Json<StatusView>, Problem> {
-        let key = LockKey::parse(&key.0).map_err(|error| invalid("key", &error))?;
+        let key = LockKey::parse(&key.0).map_err(|error| Problem::invalid("key", &error))?;
         let status = self.queries.status(&call, &key).await?;
         Ok(Json(StatusView::new(key.into(), status)))
     }
@@ -198,12 +204,6 @@ impl LocksApi {
     }
 }
 
-fn invalid(field: &str, reason: &impl ToString) -> Problem {
-    let reason = reason.to_string();
-    let fault = FieldError { field: field.to_owned(), reason: reason.clone() };
-    Problem::new(&INVALID_VALUE).detail(reason).errors(vec![fault])
-}
-
 fn wants(keys: &[WantBody]) -> Result<Wants, Problem> {
     let mut wants = Vec::with_capacity(keys.len());
     let mut faults = Vec::new();
@@ -215,25 +215,25 @@ fn wants(keys: &[WantBody]) -> Result<Wants, Problem> {
     }
     match faults.first() {
         Some(fault) => Err(Problem::new(&INVALID_VALUE).detail(fault.reason.clone()).errors(faults)),
-        None => Wants::try_new(wants).map_err(|error| invalid("keys", &error)),
+        None => Wants::try_new(wants).map_err(|error| Problem::invalid("keys", &error)),
     }
 }
 
 fn tokens(values: &[i64]) -> Result<BTreeSet<Token>, Problem> {
     if !(1..=Wants::KEYS_MAX).contains(&values.len()) {
-        return Err(invalid("tokens", &format!("must have 1 to {} tokens", Wants::KEYS_MAX)));
+        return Err(Problem::invalid("tokens", &format!("must have 1 to {} tokens", Wants::KEYS_MAX)));
     }
     values
         .iter()
         .map(|value| Token::try_new(*value))
         .collect::<Result<_, _>>()
-        .map_err(|error| invalid("tokens", &error))
+        .map_err(|error| Problem::invalid("tokens", &error))
 }
 
 fn parse_reason(text: &str) -> Result<Reason, Problem> {
-    Reason::parse(text).map_err(|error| invalid("reason", &error))
+    Reason::parse(text).map_err(|error| Problem::invalid("reason", &error))
 }
 
 fn parse_ticket(text: &str) -> Result<TicketId, Problem> {
-    TicketId::parse(text).map_err(|error| invalid("ticket", &error))
+    TicketId::parse(text).map_err(|error| Problem::invalid("ticket", &error))
 }

@@ -19,9 +19,6 @@ use ports::locks::{LeaseCursor, LeaseFilter};
 use ports::store::UnitOfWork;
 use std::collections::BTreeSet;
 
-/// The session of a caller that has none yet; no live session can have this name.
-const NOBODY: &str = "/";
-
 /// One key, everything about it.
 #[derive(Debug)]
 pub struct KeyStatus {
@@ -51,7 +48,8 @@ impl LockQueries {
     pub async fn check(&self, call: &Call, wants: &Wants) -> Result<(Vec<Conflict>, DateTime<Utc>), CallError> {
         authorize(&call.principal, Action::UseLocks).map_err(Refusal::Denied)?;
         let mut uow = self.executor.store().begin_read().await?;
-        let holder = Holder { agent: call.principal.agent.clone(), session: own_session(uow.as_mut(), call).await? };
+        let holder =
+            Holder { agent: call.principal.agent.clone(), session: self.own_session(uow.as_mut(), call).await? };
         let keys: Vec<LockKey> = wants.keys().cloned().collect();
         let (table, _) = snapshot(uow.as_mut(), call, &keys).await?;
         Ok((table.check(&holder, wants), table.now()))
@@ -86,23 +84,26 @@ impl LockQueries {
         }
         Ok((uow.lease_list(&call.project, filter, now, after, size).await?, now))
     }
+
+    /// The session that an acquire of this call would run in.
+    async fn own_session(&self, uow: &mut dyn UnitOfWork, call: &Call) -> Result<SessionId, CallError> {
+        let default_of = if call.session.is_none() { std::slice::from_ref(&call.principal.agent) } else { &[] };
+        let found = uow.sessions_load(&call.project, call.session.as_slice(), default_of).await?.pop();
+        match (found, &call.session) {
+            (Some(session), _) if session.agent != call.principal.agent => {
+                Err(Refusal::Session(SessionRefusal::NotYours { id: session.id }).into())
+            }
+            (Some(session), _) => Ok(session.id),
+            (None, Some(id)) => Ok(id.clone()),
+            // It has none yet: a name that nobody else has, for any fixed one could be somebody's.
+            (None, None) => SessionId::parse(&format!("ses_{}", self.executor.ids().random_name()))
+                .map_err(|error| CallError::Internal(error.to_string())),
+        }
+    }
 }
 
 fn unknown_project(call: &Call) -> CallError {
     CallError::Refused(Refusal::Project(ProjectRefusal::Unknown { id: call.project.clone() }))
-}
-
-async fn own_session(uow: &mut dyn UnitOfWork, call: &Call) -> Result<SessionId, CallError> {
-    let default_of = if call.session.is_none() { std::slice::from_ref(&call.principal.agent) } else { &[] };
-    let found = uow.sessions_load(&call.project, call.session.as_slice(), default_of).await?.pop();
-    match (found, &call.session) {
-        (Some(session), _) if session.agent != call.principal.agent => {
-            Err(Refusal::Session(SessionRefusal::NotYours { id: session.id }).into())
-        }
-        (Some(session), _) => Ok(session.id),
-        (None, Some(id)) => Ok(id.clone()),
-        (None, None) => SessionId::parse(NOBODY).map_err(|error| CallError::Internal(error.to_string())),
-    }
 }
 
 /// The table around some keys as it is now, and what of it had run out.

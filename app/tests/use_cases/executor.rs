@@ -47,7 +47,7 @@ async fn a_replay_gives_the_first_answer_and_has_no_effect() {
     assert_eq!(first, second);
     assert_eq!(desk.audit().await.len(), lines);
     let released = Release { tokens: first.iter().map(|lease| lease.token).collect() };
-    desk.executor.execute(&with_key(call.clone(), "other"), &released).await.unwrap();
+    desk.executor.execute_hot(&with_key(call.clone(), "other"), released).await.unwrap();
     let third = desk.locks.acquire(&call, &crate::desk::request(&["x"], NO_WAIT)).await.unwrap();
     assert!(third.is_replay, "the first answer, although the lock is gone");
     let held = desk.store.begin_read().await.unwrap().lock_counts().await.unwrap();
@@ -102,7 +102,7 @@ async fn an_ended_session_frees_its_locks_and_never_comes_back() {
     let desk = Desk::new();
     let mine = call("a");
     desk.acquire(&mine, &["x", "y"], NO_WAIT).await.unwrap();
-    let ended = desk.executor.execute_hot(&mine, EndSession.clone()).await.unwrap().answer;
+    let ended = desk.executor.execute_hot(&mine, EndSession).await.unwrap().answer;
     assert_eq!(ended.released.len(), 2);
     desk.acquire(&call("b"), &["x", "y"], NO_WAIT).await.unwrap();
     assert_eq!(slug(desk.acquire(&mine, &["z"], NO_WAIT).await), "session-ended");
@@ -113,7 +113,7 @@ async fn a_default_session_that_ended_is_followed_by_a_new_one_that_holds_nothin
     let desk = Desk::new();
     let mine = pointsman::call::Call { session: None, ..call("a") };
     let before = desk.acquire(&mine, &["x"], NO_WAIT).await.unwrap().remove(0);
-    desk.executor.execute_hot(&mine, EndSession.clone()).await.unwrap();
+    desk.executor.execute_hot(&mine, EndSession).await.unwrap();
     let after = desk.acquire(&mine, &["x"], NO_WAIT).await.unwrap().remove(0);
     assert_ne!(before.holder.session, after.holder.session);
     assert!(before.token < after.token);
@@ -125,7 +125,7 @@ async fn another_session_of_the_same_agent_does_not_hold_the_lock() {
     desk.acquire(&call("a"), &["x"], NO_WAIT).await.unwrap();
     let second = pointsman::call::Call { session: Some(SessionId::parse("second").unwrap()), ..call("a") };
     assert_eq!(slug(desk.acquire(&second, &["x"], NO_WAIT).await), "lock-held");
-    let all = desk.executor.execute_hot(&second, ReleaseAll.clone()).await.unwrap().answer;
+    let all = desk.executor.execute_hot(&second, ReleaseAll).await.unwrap().answer;
     assert!(all.is_empty());
 }
 
@@ -161,6 +161,7 @@ async fn repeats_of_one_refusal_are_folded_after_ten() {
     write_folded(&desk.executor, true).await.unwrap();
     assert_eq!(refused(desk.audit().await).iter().sum::<u32>(), 25);
     assert_eq!(refused(desk.audit().await).len(), 11);
-    let sessions = desk.store.begin_read().await.unwrap().session_find(&project(), &call("b").session.unwrap()).await;
-    assert!(sessions.unwrap().is_some(), "the session of a refused call has started all the same");
+    let mut uow = desk.store.begin_read().await.unwrap();
+    let sessions = uow.sessions_load(&project(), call("b").session.as_slice(), &[]).await.unwrap();
+    assert_eq!(sessions.len(), 1, "the session of a refused call has started all the same");
 }

@@ -1,5 +1,6 @@
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
+use regex::Regex;
 use serde_json::Value;
 
 use crate::http::problem::FieldError;
@@ -58,6 +59,11 @@ impl Search<'_> {
             ("object", Value::Object(fields)) => self.object(field, fields, schema, depth),
             ("array", Value::Array(items)) => self.array(field, items, schema, depth),
             ("string", Value::String(text)) => self.text(field, text, schema),
+            ("integer", Value::Number(number))
+                if number.is_u64() && !number.is_i64() && schema.format == Some("int64") =>
+            {
+                self.fault(field, format!("must be at most {}", i64::MAX));
+            }
             ("integer", Value::Number(number)) if number.is_i64() || number.is_u64() => {
                 self.number(field, number.as_f64(), schema);
             }
@@ -110,6 +116,8 @@ impl Search<'_> {
         if too_long || schema.min_length.is_some_and(|min| length < min) {
             let (min, max) = (schema.min_length.unwrap_or(0), schema.max_length);
             self.fault(field, format!("must have {} characters", range(min, max)));
+        } else if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !matches(text, pattern)) {
+            self.fault(field, format!("must match `{pattern}`"));
         } else if let Some(format) = schema.format.filter(|format| !fits(text, format)) {
             self.fault(field, format!("must be a {format}"));
         }
@@ -133,6 +141,11 @@ fn fits(text: &str, format: &str) -> bool {
         "uuid" => uuid::Uuid::parse_str(text).is_ok(),
         _ => true,
     }
+}
+
+/// Whether a text has the form that its schema asks for; a pattern that cannot be read fits nothing, as where it is enforced.
+fn matches(text: &str, pattern: &str) -> bool {
+    Regex::new(pattern).is_ok_and(|form| form.is_match(text))
 }
 
 fn range(min: usize, max: Option<usize>) -> String {

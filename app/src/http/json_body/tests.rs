@@ -25,6 +25,9 @@ struct Acquire {
     wait_seconds: Option<u32>,
     #[oai(validator(max_length = 5))]
     reason: Option<String>,
+    #[oai(validator(pattern = "^[a-z]+$"))]
+    name: Option<String>,
+    token: Option<i64>,
 }
 
 fn faults(body: &Value) -> Vec<(String, String)> {
@@ -41,8 +44,13 @@ fn fault(field: &str, reason: &str) -> (String, String) {
 #[test]
 fn a_good_body_is_taken() {
     let body = br#"{"keys":[{"path":"a","mode":"shared"}]}"#;
-    let expected =
-        Acquire { keys: vec![Wanted { path: "a".into(), mode: Some(Mode::Shared) }], wait_seconds: None, reason: None };
+    let expected = Acquire {
+        keys: vec![Wanted { path: "a".into(), mode: Some(Mode::Shared) }],
+        wait_seconds: None,
+        reason: None,
+        name: None,
+        token: None,
+    };
     assert_eq!(JsonBody::<Acquire>::parse(body).unwrap().0, expected);
 }
 
@@ -52,6 +60,8 @@ fn every_fault_is_named_by_its_field() {
         "keys": [{"path": 7, "mode": "greedy"}, {}],
         "wait_seconds": 61,
         "reason": "too long",
+        "name": "A b",
+        "token": 1_u64 << 63,
     });
     assert_eq!(
         faults(&body),
@@ -61,6 +71,8 @@ fn every_fault_is_named_by_its_field() {
             fault("keys[1].path", "is missing"),
             fault("wait_seconds", "must be at most 60"),
             fault("reason", "must have 0 to 5 characters"),
+            fault("name", "must match `^[a-z]+$`"),
+            fault("token", "must be at most 9223372036854775807"),
         ]
     );
 }
