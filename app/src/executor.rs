@@ -100,11 +100,7 @@ impl Executor {
     }
 
     /// Runs a command of the hot path to its answer, together with others that arrive at the same time.
-    pub async fn execute_hot<C: HotCommand>(
-        &self,
-        call: &Call,
-        command: C,
-    ) -> Result<Answered<C::Answer>, CallError> {
+    pub async fn execute_hot<C: HotCommand>(&self, call: &Call, command: C) -> Result<Answered<C::Answer>, CallError> {
         let started = Instant::now();
         let job = HotJob { call: call.clone(), command: Box::new(command) };
         let outcome = match self.lane(&call.project).submit(job).await {
@@ -162,11 +158,9 @@ impl Executor {
         let decision = match known.admit(&application, self.core.fresh_session()?) {
             Admission::Refused(refusal) => Decision::refused(refusal),
             Admission::Replay(answer) => {
-                let result: Result<C::Answer, Refusal> =
-                    serde_json::from_value(answer).map_err(|error| StoreError::Corrupt {
-                        what: "idempotency_records.answer".to_owned(),
-                        source: error.into(),
-                    })?;
+                let result: Result<C::Answer, Refusal> = serde_json::from_value(answer).map_err(|error| {
+                    StoreError::Corrupt { what: "idempotency_records.answer".to_owned(), source: error.into() }
+                })?;
                 return Ok(Answered { answer: result?, is_replay: true });
             }
             Admission::Open(_) => command.decide(uow.as_mut(), &Scene { call, now }).await?,

@@ -67,7 +67,10 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Lane<J, R> {
     }
 }
 
-async fn empty<J: Send + Sync + 'static, R: Send + 'static>(mut queue: mpsc::Receiver<Waiting<J, R>>, runner: Arc<dyn Runner<J, R>>) {
+async fn empty<J: Send + Sync + 'static, R: Send + 'static>(
+    mut queue: mpsc::Receiver<Waiting<J, R>>,
+    runner: Arc<dyn Runner<J, R>>,
+) {
     let mut waiting = Vec::new();
     while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
         let (jobs, answers): (Vec<J>, Vec<_>) = waiting

@@ -9,8 +9,8 @@ use domain::ids::{AgentId, ProjectId, SessionId};
 #[async_trait]
 pub trait SessionRepository {
     /// The sessions of these names, live or ended, and the default sessions of these agents that have not ended, each
-    /// once, by name. In a unit of work that may write, they stay as read until commit; whoever also locks a lock table
-    /// MUST do that first.
+    /// once, by name. Sessions are guarded by their project's lock table: what was read after `lock_table_lock` stays
+    /// true until commit, and whoever starts or ends a session MUST have locked the table before.
     async fn sessions_load(
         &mut self,
         project: &ProjectId,

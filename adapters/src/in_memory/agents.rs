@@ -28,7 +28,8 @@ impl SessionRepository for InMemoryUnitOfWork {
         let table = &self.read().agents;
         let named = ids.iter().filter_map(|id| table.get(&(project.clone(), id.clone())));
         let default = default_of.iter().filter_map(|agent| live_default(table, project, agent));
-        let found: BTreeMap<&SessionId, &Session> = named.chain(default).map(|session| (&session.id, session)).collect();
+        let found: BTreeMap<&SessionId, &Session> =
+            named.chain(default).map(|session| (&session.id, session)).collect();
         Ok(found.into_values().cloned().collect())
     }
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 async fn add(store: &TestStore, record: &Record) {
     let mut uow = store.begin().await;
-    uow.idempotency_add(record, record.created_at - TimeDelta::hours(24)).await.unwrap();
+    uow.idempotency_add(std::slice::from_ref(record), record.created_at - TimeDelta::hours(24)).await.unwrap();
     uow.commit().await.unwrap();
 }
 
 async fn find(store: &TestStore, name: &RequestName) -> Option<Record> {
-    store.begin().await.idempotency_find(name).await.unwrap()
+    store.begin().await.idempotency_load(std::slice::from_ref(name)).await.unwrap().pop()
 }
 
 async fn a_record_is_found_as_it_was_stored(store: Arc<TestStore>) {
@@ -46,7 +46,7 @@ async fn a_young_record_is_not_replaced(store: Arc<TestStore>) {
     let stored = record(&store, "k");
     add(&store, &stored).await;
     let other = Record { fingerprint: [1; 32], ..stored.clone() };
-    assert_conflict(store.begin().await.idempotency_add(&other, stored.created_at).await);
+    assert_conflict(store.begin().await.idempotency_add(std::slice::from_ref(&other), stored.created_at).await);
     assert_eq!(find(&store, &stored.name).await, Some(stored));
 }
 
@@ -57,19 +57,37 @@ async fn an_old_record_is_replaced(store: Arc<TestStore>) {
     let new = Record { fingerprint: [1; 32], answer: json!("new"), ..record(&store, "k") };
     assert_eq!(find(&store, &old.name).await, Some(old.clone()), "found however old it is");
     let mut uow = store.begin().await;
-    uow.idempotency_add(&new, old.created_at + TimeDelta::microseconds(1)).await.unwrap();
+    uow.idempotency_add(std::slice::from_ref(&new), old.created_at + TimeDelta::microseconds(1)).await.unwrap();
     uow.commit().await.unwrap();
     assert_eq!(find(&store, &new.name).await, Some(new));
 }
 
+async fn several_are_stored_and_found_together_or_not_at_all(store: Arc<TestStore>) {
+    let young = record(&store, "c");
+    add(&store, &young).await;
+    let records = ["a", "b"].map(|key| record(&store, key));
+    let mut uow = store.begin().await;
+    uow.idempotency_add(&records, store.now() - TimeDelta::hours(24)).await.unwrap();
+    uow.commit().await.unwrap();
+    let names = ["b", "a", "nothing"].map(request);
+    let mut found = store.begin().await.idempotency_load(&names).await.unwrap();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    assert_eq!(found, records);
+    let mut uow = store.begin().await;
+    let conflicting = [record(&store, "d"), young];
+    assert_conflict(uow.idempotency_add(&conflicting, store.now() - TimeDelta::hours(24)).await);
+    drop(uow);
+    assert_eq!(find(&store, &request("d")).await, None);
+}
+
 async fn of_two_at_once_the_second_waits_and_gets_a_conflict(store: Arc<TestStore>) {
     let mut first = store.begin().await;
-    first.idempotency_add(&record(&store, "k"), store.now()).await.unwrap();
+    first.idempotency_add(&[record(&store, "k")], store.now()).await.unwrap();
     let other = Arc::clone(&store);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move {
         let mut uow = other.begin().await;
-        uow.idempotency_add(&record(&other, "k"), other.now()).await
+        uow.idempotency_add(&[record(&other, "k")], other.now()).await
     });
     let waited = tokio::time::timeout(Duration::from_millis(200), tasks.join_next()).await;
     assert!(waited.is_err(), "the second one did not wait");
@@ -102,6 +120,7 @@ on_every_store!(
     records_of_other_agents_and_projects_never_meet,
     a_young_record_is_not_replaced,
     an_old_record_is_replaced,
+    several_are_stored_and_found_together_or_not_at_all,
     of_two_at_once_the_second_waits_and_gets_a_conflict,
     pruning_takes_the_old_ones_and_no_more_than_it_may,
 );

@@ -38,12 +38,12 @@ async fn a_commit_shows_everything_at_once(store: Arc<TestStore>) {
     let mut uow = store.begin().await;
     uow.audit_append(&[entry(&store)]).await.unwrap();
     uow.facts_append(&[fact(&store, "a")]).await.unwrap();
-    uow.session_add(&session("ann", "s1")).await.unwrap();
+    uow.sessions_add(&[session("ann", "s1")]).await.unwrap();
     uow.commit().await.unwrap();
     assert_eq!(before.facts_latest(&default_project(), 5).await.unwrap(), [], "a reader's view stands still");
     let mut after = store.begin_read().await;
     assert_eq!(after.facts_latest(&default_project(), 5).await.unwrap().len(), 1);
-    assert!(after.session_find(&default_project(), &session_id("s1")).await.unwrap().is_some());
+    assert!(after.sessions_load(&default_project(), &[session_id("s1").clone()], &[]).await.unwrap().pop().is_some());
     let page = after.audit_list(&default_project(), &Filter::default(), None, size(5)).await.unwrap();
     assert_eq!(page.rows.len(), 1);
 }
@@ -52,8 +52,8 @@ async fn a_dropped_unit_of_work_leaves_nothing(store: Arc<TestStore>) {
     let mut uow = store.begin().await;
     uow.audit_append(&[entry(&store)]).await.unwrap();
     uow.facts_append(&[fact(&store, "a")]).await.unwrap();
-    uow.session_add(&session("ann", "s1")).await.unwrap();
-    uow.idempotency_add(&record(&store, "k"), store.now()).await.unwrap();
+    uow.sessions_add(&[session("ann", "s1")]).await.unwrap();
+    uow.idempotency_add(&[record(&store, "k")], store.now()).await.unwrap();
     uow.key_add(&api_key("k1")).await.unwrap();
     let project = Project { id: project_id("other"), created_at: store.now(), archived_at: None };
     uow.project_add(&project).await.unwrap();
@@ -66,8 +66,8 @@ async fn a_dropped_unit_of_work_leaves_nothing(store: Arc<TestStore>) {
     let page = after.audit_list(&default_project(), &Filter::default(), None, size(5)).await.unwrap();
     assert_eq!(page.rows, []);
     assert_eq!(after.facts_latest(&default_project(), 5).await.unwrap(), []);
-    assert_eq!(after.session_find(&default_project(), &session_id("s1")).await.unwrap(), None);
-    assert_eq!(after.idempotency_find(&request("k")).await.unwrap(), None);
+    assert_eq!(after.sessions_load(&default_project(), &[session_id("s1").clone()], &[]).await.unwrap().pop(), None);
+    assert_eq!(after.idempotency_load(&[request("k")]).await.unwrap().pop(), None);
     assert_eq!(after.key_find(&api_key("k1").id).await.unwrap(), None);
     assert_eq!(after.project_find(&project.id).await.unwrap(), None);
     assert_eq!(after.lock_table_lock(&default_project()).await.unwrap(), Some(head));
@@ -76,10 +76,16 @@ async fn a_dropped_unit_of_work_leaves_nothing(store: Arc<TestStore>) {
 
 async fn after_a_refused_write_nothing_can_be_kept(store: Arc<TestStore>) {
     let mut uow = store.begin().await;
-    uow.session_add(&session("ann", "s1")).await.unwrap();
-    assert_conflict(uow.session_add(&session("bob", "s1")).await);
+    uow.sessions_add(&[session("ann", "s1")]).await.unwrap();
+    assert_conflict(uow.sessions_add(&[session("bob", "s1")]).await);
     assert!(uow.commit().await.is_err());
-    let found = store.begin_read().await.session_find(&default_project(), &session_id("s1")).await.unwrap();
+    let found = store
+        .begin_read()
+        .await
+        .sessions_load(&default_project(), &[session_id("s1").clone()], &[])
+        .await
+        .unwrap()
+        .pop();
     assert_eq!(found, None);
 }
 
@@ -100,19 +106,19 @@ async fn a_unit_of_work_that_only_reads_refuses_every_write(store: Arc<TestStore
     let stored = api_key("stored");
     let mut uow = store.begin().await;
     uow.key_add(&stored).await.unwrap();
-    uow.session_add(&session("ann", "live")).await.unwrap();
+    uow.sessions_add(&[session("ann", "live")]).await.unwrap();
     uow.commit().await.unwrap();
     refuses! {
         audit_append(&[entry(&store)]);
         facts_append(&[fact(&store, "a")]);
-        idempotency_add(&record(&store, "k"), store.now());
+        idempotency_add(&[record(&store, "k")], store.now());
         idempotency_prune(store.now(), 1);
         project_add(&project);
         project_archive(&project);
         key_add(&api_key("k1"));
         key_save(&stored);
         key_note_used(&[(stored.id.clone(), store.now())]);
-        session_add(&session("ann", "s1"));
+        sessions_add(&[session("ann", "s1")]);
         session_end(&session("ann", "live"));
         ended_prune(store.now(), 1);
         lock_table_save(&default_project(), head, &changes);
@@ -126,11 +132,11 @@ async fn a_unit_of_work_that_only_reads_refuses_every_write(store: Arc<TestStore
 async fn a_reader_never_waits_for_a_writer(store: Arc<TestStore>) {
     let mut writer = store.begin().await;
     writer.lock_table_lock(&default_project()).await.unwrap();
-    writer.session_add(&session("ann", "s1")).await.unwrap();
+    writer.sessions_add(&[session("ann", "s1")]).await.unwrap();
     let read = async {
         let mut reader = store.begin_read().await;
         let head = reader.lock_table_lock(&default_project()).await.unwrap().unwrap();
-        let found = reader.session_find(&default_project(), &session_id("s1")).await.unwrap();
+        let found = reader.sessions_load(&default_project(), &[session_id("s1").clone()], &[]).await.unwrap().pop();
         (head.last_token, found)
     };
     let (last_token, found) = tokio::time::timeout(Duration::from_secs(2), read).await.expect("it waited");

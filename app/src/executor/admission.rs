@@ -53,9 +53,7 @@ impl Known {
                 Verdict::Reused => return Admission::Refused(Refusal::IdempotencyKeyReused),
             }
         }
-        if *changes_project
-            && let Err(refusal) = project::writable(self.project.as_ref(), &call.project)
-        {
+        if *changes_project && let Err(refusal) = project::writable(self.project.as_ref(), &call.project) {
             return Admission::Refused(refusal.into());
         }
         if !in_session {

@@ -187,12 +187,7 @@ impl Batch<'_> {
     }
 
     /// A refusal at the door, recorded like any answer, except where the record belongs to another request.
-    fn refuse(
-        &self,
-        command: &dyn ErasedCommand,
-        refusal: Refusal,
-        record: bool,
-    ) -> Result<ErasedRuling, CallError> {
+    fn refuse(&self, command: &dyn ErasedCommand, refusal: Refusal, record: bool) -> Result<ErasedRuling, CallError> {
         let is_recorded = record && refusal != Refusal::IdempotencyKeyReused;
         let recorded = is_recorded.then(|| serde_json::to_value(Err::<(), _>(&refusal))).transpose();
         let recorded = recorded.map_err(|error| {

@@ -51,12 +51,7 @@ impl<'a> Journal<'a> {
     }
 
     /// The line of a refusal; to be added by [`Self::add`] if it deserves it.
-    pub(super) fn refusal(
-        &self,
-        call: &Call,
-        session: Option<&SessionId>,
-        refused: Refused<'_>,
-    ) -> Entry {
+    pub(super) fn refusal(&self, call: &Call, session: Option<&SessionId>, refused: Refused<'_>) -> Entry {
         let Refused { operation, target, asked, refusal } = refused;
         let after = json!({ "refused": refusal.to_string(), "asked": asked });
         let change = Change { operation: operation.to_owned(), target, before: None, after: Some(after) };
