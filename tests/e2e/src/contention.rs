@@ -43,7 +43,9 @@ pub fn keys() -> Vec<String> {
         keys.extend((0..5).map(|file| format!("src/m{folder}/f{file}.rs")));
     }
     keys.extend(["src/**", "src/m1", "docs/**", "docs/a/**", "docs/a/b.md"].map(str::to_owned));
-    keys.extend(["flag:pay/**", "flag:pay/new", "flag:pay/old", "api:GET /users/**", "api:GET /users/one"].map(str::to_owned));
+    keys.extend(
+        ["flag:pay/**", "flag:pay/new", "flag:pay/old", "api:GET /users/**", "api:GET /users/one"].map(str::to_owned),
+    );
     keys.extend(["db:schema:users", "db:migration-slot", "env:staging", "event:order.paid"].map(str::to_owned));
     keys
 }

@@ -1,7 +1,9 @@
 //! What a process writes, kept in files so that nothing is lost and nothing blocks.
 
 use crate::Outcome;
+use std::fmt::Display;
 use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 use tempfile::TempDir;
@@ -50,4 +52,10 @@ impl Logs {
 
 fn read(path: PathBuf) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// Says something that the runner shows with a failed test, or when it is told to capture nothing.
+pub fn note(words: impl Display) {
+    // Nobody misses it if it cannot be written.
+    let _ = writeln!(std::io::stderr(), "{words}");
 }

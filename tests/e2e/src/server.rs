@@ -3,11 +3,10 @@
 use crate::client::Client;
 use crate::database::setting;
 use crate::keyring::{Keyring, key_of};
-use crate::logs::Logs;
+use crate::logs::{Logs, note};
 use crate::random::{Random, seed};
 use crate::{Fault, Outcome};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -24,14 +23,9 @@ const LOG_CHARS_SHOWN: usize = 400;
 
 /// The built server.
 pub fn binary() -> Outcome<PathBuf> {
-    let path = match setting("TEST_POINTSMAN_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let test = std::env::current_exe()?;
-            let profile = test.ancestors().nth(2).unwrap_or(Path::new("."));
-            profile.join("pointsman")
-        }
-    };
+    let test = std::env::current_exe()?;
+    let beside = || test.ancestors().nth(2).unwrap_or(Path::new(".")).join("pointsman");
+    let path = setting("TEST_POINTSMAN_BIN").map_or_else(beside, PathBuf::from);
     if path.is_file() {
         Ok(path)
     } else {
@@ -247,7 +241,6 @@ impl Drop for Server {
         let lines: Vec<String> = log.lines().map(|line| line.chars().take(LOG_CHARS_SHOWN).collect()).collect();
         let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
         let shown = lines.get(from..).unwrap_or_default().join("\n");
-        // The runner shows it with a failed test and drops it otherwise; nobody misses it if that cannot be written.
-        let _ = writeln!(std::io::stderr(), "--- the server on port {} wrote:\n{shown}", self.launch.port);
+        note(format_args!("--- the server on port {} wrote:\n{shown}", self.launch.port));
     }
 }

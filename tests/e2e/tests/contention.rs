@@ -6,6 +6,7 @@ use e2e::audit::entries;
 use e2e::checker::{End, History, judge};
 use e2e::contention::{CLIENTS, Faults, Report, fight, keyring};
 use e2e::database::Cluster;
+use e2e::logs::note;
 use e2e::random::seed;
 use e2e::server::{Launch, Server};
 use e2e::store::Store;
@@ -17,7 +18,12 @@ async fn prove(auditor: &Server, report: &Report) -> Outcome<History> {
     let lines = entries(&auditor.agent("auditor")?, &[]).await?;
     let history = History::read(&lines);
     let grants: usize = report.grants.values().sum();
-    println!("{} lines, {} locks, {grants} granted calls, answers: {:#?}", lines.len(), history.held.len(), report.answers);
+    note(format_args!(
+        "{} lines, {} locks, {grants} granted calls, answers: {:#?}",
+        lines.len(),
+        history.held.len(),
+        report.answers
+    ));
     let wrong = judge(&history, &report.told);
     assert!(wrong.is_empty(), "{} faults, the first ones:\n{}", wrong.len(), wrong[..wrong.len().min(10)].join("\n"));
     Ok(history)
@@ -39,7 +45,7 @@ async fn fight_in_peace(lasts: Duration) -> Outcome {
     let one = launch.start().await?;
     let other = store.launch()?.keys(&keyring()).start().await?;
     let seed = seed();
-    println!("seed {seed}");
+    note(format_args!("seed {seed}"));
     let report = fight(vec![one.url(), other.url()], lasts, Faults::None, seed).await?;
     let history = prove(&one, &report).await?;
     was_a_fight(&history, &report);
@@ -69,20 +75,21 @@ async fn fight_with_faults(rounds: u32) -> Outcome {
     let mut victim = launch(&other_data)?.start().await?;
     let urls = vec![survivor.url(), victim.url()];
     let seed = seed();
-    println!("seed {seed}");
+    note(format_args!("seed {seed}"));
     let round = Duration::from_secs(10);
     let fighting = fight(urls, round * rounds, Faults::Outages, seed);
     let breaking = async {
         let began = Instant::now();
         let mut crashed_at = began;
         for number in 0..rounds {
-            let until = |seconds: u32| (round * number + Duration::from_secs(seconds.into())).saturating_sub(began.elapsed());
+            let until =
+                |seconds: u32| (round * number + Duration::from_secs(seconds.into())).saturating_sub(began.elapsed());
             tokio::time::sleep(until(3)).await;
             victim.kill().await?;
             tokio::time::sleep(until(4)).await;
             crashed_at = Instant::now();
             tokio::task::block_in_place(|| cluster.crash_and_restart())?;
-            println!("the database was back after {:?}", crashed_at.elapsed());
+            note(format_args!("the database was back after {:?}", crashed_at.elapsed()));
             tokio::time::sleep(until(7)).await;
             victim = victim.launch().start().await?;
         }

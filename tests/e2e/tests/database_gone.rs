@@ -3,6 +3,7 @@
 use e2e::client::{Client, Grant};
 use e2e::database::Cluster;
 use e2e::keyring::Keyring;
+use e2e::logs::note;
 use e2e::server::{Launch, Server};
 use e2e::{Outcome, poll};
 use serde_json::json;
@@ -41,7 +42,7 @@ impl Scene {
         for path in ["/health", "/ready"] {
             let began = Instant::now();
             let reply = stranger.get(path).await?;
-            println!("{path} answered {} after {:?}", reply.status, began.elapsed());
+            note(format_args!("{path} answered {} after {:?}", reply.status, began.elapsed()));
             assert_eq!(reply.status, 503, "{}", reply.text);
             assert!(began.elapsed() < TOLD_WITHIN, "{path} answered only after {:?}", began.elapsed());
         }
@@ -68,7 +69,7 @@ impl Scene {
     async fn timed<R>(&self, what: &str, call: impl Future<Output = Outcome<R>>) -> Outcome<R> {
         let began = Instant::now();
         let reply = call.await?;
-        println!("{what} was answered after {:?}", began.elapsed());
+        note(format_args!("{what} was answered after {:?}", began.elapsed()));
         assert!(began.elapsed() < REFUSED_WITHIN, "{what} was answered only after {:?}", began.elapsed());
         Ok(reply)
     }
@@ -82,7 +83,7 @@ impl Scene {
             Ok(well.then_some(()))
         })
         .await?;
-        println!("well again after {:?}", began.elapsed());
+        note(format_args!("well again after {:?}", began.elapsed()));
         self.alice.renew(&[self.held.token], 600).await?.grants()?;
         assert!(self.alice.take("src/main.rs").await?.token > self.held.token);
         assert!(self.server.still_runs()?);

@@ -129,13 +129,16 @@ async fn nobody_is_let_in_from_other_machines_before_there_is_a_key() -> Outcome
 async fn unknown_names_are_refused_with_the_nearest_known_one() -> Outcome {
     let data = TempDir::new()?;
     let launch = Launch::new(data.path())?;
-    for (name, nearest) in [("API_PROT", "API_PORT"), ("LOCK_TTL_MINUTE", "LOCK_TTL_MINUTES"), ("DB_BACKENT", "DB_BACKEND")] {
+    for (name, nearest) in
+        [("API_PROT", "API_PORT"), ("LOCK_TTL_MINUTE", "LOCK_TTL_MINUTES"), ("DB_BACKENT", "DB_BACKEND")]
+    {
         let text = launch.clone().set(name, "1").refused().await?;
         assert!(text.contains(name) && text.contains(nearest), "{text}");
     }
     let text = launch.clone().set("POINTSMAN_SOMETHING_ELSE", "1").refused().await?;
     assert!(text.contains("POINTSMAN_SOMETHING_ELSE"), "{text}");
-    let text = launch.set("API_PORT", "70000").set("LOCK_TTL_MINUTES", "no").set("DB_BACKEND", "oracle").refused().await?;
+    let text =
+        launch.set("API_PORT", "70000").set("LOCK_TTL_MINUTES", "no").set("DB_BACKEND", "oracle").refused().await?;
     for name in ["API_PORT", "LOCK_TTL_MINUTES", "DB_BACKEND"] {
         assert!(text.contains(name), "every fault is told at once: {text}");
     }

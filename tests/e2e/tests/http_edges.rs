@@ -3,6 +3,7 @@
 use e2e::database::in_repository;
 use e2e::http::Connection;
 use e2e::keyring::{Keyring, key_of};
+use e2e::logs::note;
 use e2e::server::Server;
 use e2e::store::Store;
 use e2e::{Outcome, poll};
@@ -52,10 +53,19 @@ async fn every_refusal_is_a_problem_with_its_status() -> Outcome {
     alice.send(json_body("{\"keys\": [")).await?.problem(400, "malformed-request")?;
     alice.send(json_body("\u{1}")).await?.problem(400, "malformed-request")?;
     alice.send(json_body(&"[".repeat(100_000))).await?.problem(400, "malformed-request")?;
-    for body in ["", "null", "[]", "{}", "{\"keys\":[]}", "{\"keys\":[{\"key\":1}]}", "{\"keys\":[{\"key\":\"a\",\"mode\":\"both\"}]}"] {
+    for body in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{\"keys\":[]}",
+        "{\"keys\":[{\"key\":1}]}",
+        "{\"keys\":[{\"key\":\"a\",\"mode\":\"both\"}]}",
+    ] {
         alice.send(json_body(body)).await?.problem(422, "invalid-value")?;
     }
-    let misspelt = alice.send(json_body("{\"keys\":[{\"key\":\"a\"}],\"ttl\":5}")).await?.problem(422, "invalid-value")?;
+    let misspelt =
+        alice.send(json_body("{\"keys\":[{\"key\":\"a\"}],\"ttl\":5}")).await?.problem(422, "invalid-value")?;
     assert!(misspelt.to_string().contains("ttl"), "the unknown field is named: {misspelt}");
     for ttl in ["4", "28801", "-1", "1.5", "\"60\"", "4294967296"] {
         let body = format!("{{\"keys\":[{{\"key\":\"a\"}}],\"ttl_seconds\":{ttl}}}");
@@ -138,13 +148,15 @@ async fn what_is_never_finished_is_cut() -> Outcome {
     let server = serve(&store).await?;
     let head = format!("POST /v1/locks/acquire HTTP/1.1\r\nHost: test\r\nX-API-Key: {}\r\n", key_of("alice"));
     let stalled_body = format!("{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"keys\"");
-    for (what, bytes) in [("a half-sent head", head), ("a stalled body", stalled_body), ("nothing at all", String::new())] {
+    for (what, bytes) in
+        [("a half-sent head", head), ("a stalled body", stalled_body), ("nothing at all", String::new())]
+    {
         let mut connection = Connection::open(&server.address()).await?;
         connection.send(bytes).await?;
         let began = Instant::now();
         let answer = connection.rest(Duration::from_secs(10)).await?;
         let took = began.elapsed();
-        println!("{what} was cut after {took:?}: {:?}", answer.lines().next());
+        note(format_args!("{what} was cut after {took:?}: {:?}", answer.lines().next()));
         assert!(took > READ_TIMEOUT / 2, "{what} was cut after {took:?} already");
         assert!(!answer.contains(" 200 "), "{what}: {answer}");
     }
@@ -180,7 +192,7 @@ async fn connections_beyond_the_limit_wait_for_their_turn() -> Outcome {
     }
     let reply = server.agent("alice")?.get("/v1/me").await?;
     let took = began.elapsed();
-    println!("answered after {took:?} behind four silent connections");
+    note(format_args!("answered after {took:?} behind four silent connections"));
     assert_eq!(reply.status, 200);
     assert!(took > READ_TIMEOUT, "answered after {took:?}, before the silent ones were cut");
     Ok(())
@@ -191,10 +203,10 @@ async fn the_description_is_the_committed_one_and_the_docs_page_needs_nobody_els
     let store = Store::sqlite()?;
     let server = serve(&store).await?;
     let stranger = server.stranger()?;
-    let served = stranger.get("/openapi.json").await?;
-    assert_eq!(served.header("content-type"), Some("application/json"));
+    let document = stranger.get("/openapi.json").await?;
+    assert_eq!(document.header("content-type"), Some("application/json"));
     let committed = std::fs::read_to_string(in_repository("docs/openapi.json"))?;
-    assert!(served.text == committed, "docs/openapi.json is not what the server says of itself: write it anew");
+    assert!(document.text == committed, "docs/openapi.json is not what the server says of itself: write it anew");
 
     let page = stranger.get("/docs").await?;
     assert_eq!(page.status, 200);

@@ -2,6 +2,7 @@
 
 use e2e::audit::{Watch, entries, tell};
 use e2e::client::Client;
+use e2e::logs::note;
 use e2e::server::Server;
 use e2e::store::Store;
 use e2e::{Outcome, on_both_stores, poll};
@@ -81,11 +82,14 @@ async fn a_key_is_shown_once_and_kept_as_a_hash(store: Store) -> Outcome {
     let ids: Vec<&Value> = listed["keys"].as_array().into_iter().flatten().map(|key| &key["id"]).collect();
     assert!(ids.contains(&&first.body["key"]["id"]) && ids.len() == 2, "{listed}");
     let log = json!(entries(&admin, &[]).await?).to_string();
-    for (what, text) in [("the list", listed.to_string()), ("the audit log", log), ("its output", server.logs().everything())] {
+    for (what, text) in
+        [("the list", listed.to_string()), ("the audit log", log), ("its output", server.logs().everything())]
+    {
         assert!(!text.contains(&hidden), "{what} shows the secret");
     }
     if let Some(database) = store.database() {
-        let dump = database.sql("SELECT * FROM api_keys; SELECT * FROM idempotency_records; SELECT * FROM audit_entries;")?;
+        let dump =
+            database.sql("SELECT * FROM api_keys; SELECT * FROM idempotency_records; SELECT * FROM audit_entries;")?;
         assert!(!dump.is_empty() && !dump.contains(&hidden), "the database shows the secret");
     } else {
         for file in std::fs::read_dir(store.data())? {
@@ -212,7 +216,7 @@ async fn a_revoked_key_stops_working_on_every_server_within_two_seconds() -> Out
             Ok((there.get("/v1/me").await?.status == 401).then_some(()))
         })
         .await?;
-        println!("{action}: refused by the other server after {:?}", began.elapsed());
+        note(format_args!("{action}: refused by the other server after {:?}", began.elapsed()));
     }
     Ok(())
 }

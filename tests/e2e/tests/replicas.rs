@@ -70,8 +70,7 @@ async fn the_same_idempotency_key_at_two_servers_at_once_has_one_effect() -> Out
 async fn a_schema_newer_than_the_server_is_refused_in_words() -> Outcome {
     let store = Store::postgres()?;
     let mut running = store.serve().await?;
-    database(&store)?
-        .sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_from_the_future', 0)")?;
+    database(&store)?.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_from_the_future', 0)")?;
     let said = store.launch()?.keys(&Keyring::usual()).refused().await?;
     assert!(said.contains("newer") && said.contains("m9999_from_the_future"), "{said}");
     let stranger = running.stranger()?;

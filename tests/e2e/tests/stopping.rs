@@ -2,6 +2,7 @@
 
 use e2e::http::Connection;
 use e2e::keyring::key_of;
+use e2e::logs::note;
 use e2e::store::Store;
 use e2e::{Fault, Outcome, on_both_stores, poll};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ async fn a_stop_answers_those_who_wait(store: Store) -> Outcome {
     })
     .await?;
     let took = server.stop().await?;
-    println!("stopped within {took:?}");
+    note(format_args!("stopped within {took:?}"));
     let reply = waiting.join_next().await.ok_or_else(|| Fault::new("nobody waits"))???;
     assert!(reply.header("retry-after").is_some());
     let refusal = reply.problem(503, "shutting-down")?;

@@ -29,7 +29,8 @@ async fn the_second_is_told_who_holds_it_and_gets_it_after_the_release(store: St
     assert_eq!((first.key.as_str(), first.agent.as_str(), first.mode.as_str()), (FILE, "alice", "exclusive"));
     assert_eq!((first.expires_at - first.granted_at).num_seconds(), 60);
 
-    let refusal = bob.acquire(&json!({ "keys": [{ "key": FILE, "mode": "shared" }] })).await?.problem(409, "lock-held")?;
+    let refusal =
+        bob.acquire(&json!({ "keys": [{ "key": FILE, "mode": "shared" }] })).await?.problem(409, "lock-held")?;
     let conflict = &refusal["conflicts"][0];
     assert_eq!(conflict["kind"], "holder");
     assert_eq!((&conflict["wanted"], &conflict["key"]), (&json!(FILE), &json!(FILE)));
@@ -139,7 +140,8 @@ async fn several_keys_are_had_all_or_none_and_trees_cover_files(store: Store) ->
     let server = store.serve().await?;
     let (alice, bob) = (server.agent("alice")?, server.agent("bob")?);
     alice.take("src/a/**").await?;
-    let wish = json!({ "keys": [{ "key": "src/a/b.rs" }, { "key": "src/**", "mode": "shared" }, { "key": "src/ab.rs" }] });
+    let wish =
+        json!({ "keys": [{ "key": "src/a/b.rs" }, { "key": "src/**", "mode": "shared" }, { "key": "src/ab.rs" }] });
     let refusal = bob.acquire(&wish).await?.problem(409, "lock-held")?;
     let mut wanted: Vec<&str> =
         refusal["conflicts"].as_array().into_iter().flatten().filter_map(|one| one["wanted"].as_str()).collect();
@@ -158,7 +160,10 @@ async fn several_keys_are_had_all_or_none_and_trees_cover_files(store: Store) ->
     assert_eq!(grants.len(), 64);
     for bad in ["", "/etc/passwd", "a/../b", "a\nb", "what:ever", "src/*.rs", &"x".repeat(513)] {
         let refusal = bob.acquire(&json!({ "keys": [{ "key": bad }] })).await?.problem(422, "invalid-value")?;
-        assert!(refusal["detail"].is_string() || refusal["errors"].is_array(), "{bad:?} is refused in words: {refusal}");
+        assert!(
+            refusal["detail"].is_string() || refusal["errors"].is_array(),
+            "{bad:?} is refused in words: {refusal}"
+        );
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use e2e::audit::{Watch, entries};
 use e2e::client::{Client, Grant};
 use e2e::keyring::Keyring;
+use e2e::logs::note;
 use e2e::store::Store;
 use e2e::{Fault, Outcome, on_both_stores, poll};
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ async fn a_waiter_is_woken_by_a_release(store: Store) -> Outcome {
         slowest = slowest.max(at - began);
         bob.release(&[grant.token]).await?.ok()?;
     }
-    println!("woken after a release within {slowest:?}, the release included");
+    note(format_args!("woken after a release within {slowest:?}, the release included"));
     assert!(slowest < AT_ONCE, "woken only after {slowest:?}");
     Ok(())
 }
@@ -80,7 +81,7 @@ async fn a_waiter_is_woken_by_an_expiry(store: Store) -> Outcome {
     let held = alice.acquire(&json!({ "keys": [{ "key": FILE }], "ttl_seconds": 5 })).await?.grants()?.remove(0);
     let grant = bob.acquire(&wait_for(FILE, "exclusive", 30)).await?.grants()?.remove(0);
     let late = grant.granted_at - held.expires_at;
-    println!("granted {late} after the expiry, by the store's clock");
+    note(format_args!("granted {late} after the expiry, by the store's clock"));
     assert!(late >= chrono::TimeDelta::zero(), "no lock is given away before its time is over: {late}");
     assert!(late.to_std()? < AT_ONCE, "woken only {late} after the expiry");
     let expired = entries(&server.agent("olga")?, &[("operation", "lock.expire")]).await?;
@@ -99,7 +100,10 @@ async fn a_wait_that_ends_in_vain_keeps_the_place_by_a_ticket(store: Store) -> O
     let began = Instant::now();
     let refusal = bob.acquire(&wait_for(FILE, "exclusive", 1)).await?.problem(409, "lock-held")?;
     let waited = began.elapsed();
-    assert!(waited >= Duration::from_millis(950) && waited < Duration::from_secs(3), "waited {waited:?} for one second");
+    assert!(
+        waited >= Duration::from_millis(950) && waited < Duration::from_secs(3),
+        "waited {waited:?} for one second"
+    );
     assert_eq!(refusal["position"], 1);
     let ticket = refusal["ticket"].clone();
     assert!(ticket.is_string(), "{refusal}");
@@ -171,7 +175,7 @@ async fn a_client_that_goes_away_leaves_the_line(store: Store) -> Outcome {
     let began = Instant::now();
     waiting.shutdown().await;
     line_of(&alice, FILE, 0).await?;
-    println!("out of the line {:?} after the connection was closed", began.elapsed());
+    note(format_args!("out of the line {:?} after the connection was closed", began.elapsed()));
     alice.release(&[held.token]).await?.ok()?;
     olga.take(FILE).await?;
     Ok(())
@@ -230,13 +234,13 @@ async fn a_waiter_on_another_server_is_woken_within_a_second() -> Outcome {
         slowest = slowest.max(at - began);
         bob.release(&[grant.token]).await?.ok()?;
     }
-    println!("woken across servers within {slowest:?}");
+    note(format_args!("woken across servers within {slowest:?}"));
     assert!(slowest < BY_POLLING, "woken only after {slowest:?}");
 
     let held = alice.acquire(&json!({ "keys": [{ "key": FILE }], "ttl_seconds": 5 })).await?.grants()?.remove(0);
     let grant = bob.acquire(&wait_for(FILE, "exclusive", 30)).await?.grants()?.remove(0);
     let late = grant.granted_at - held.expires_at;
-    println!("granted on the other server {late} after the expiry");
+    note(format_args!("granted on the other server {late} after the expiry"));
     assert!(late >= chrono::TimeDelta::zero() && late.to_std()? < BY_POLLING, "granted {late} after the expiry");
     Ok(())
 }

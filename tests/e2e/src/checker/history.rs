@@ -82,6 +82,7 @@ struct Reader {
     faults: Vec<String>,
 }
 
+#[expect(clippy::struct_field_names, reason = "the unit stands last in each name")]
 struct Renewal {
     at_us: i64,
     before_us: i64,
