@@ -1,11 +1,6 @@
 //! Use cases over the store in memory: what the executor promises around every decision, what reading tells,
 //! and what waiting is like.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a test that fails panics"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test that fails panics")]
 
 #[path = "use_cases/desk.rs"]
 mod desk;
