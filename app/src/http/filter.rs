@@ -6,7 +6,8 @@ use super::problem::Problem;
 /// be asked for them (PostgreSQL knows no text with a NUL).
 pub fn text(field: &str, text: String) -> Result<String, Problem> {
     if text.chars().any(char::is_control) {
-        return Err(Problem::invalid(field, &"must have no control characters"));
+        let reason = "must have no control characters";
+        return Err(Problem::invalid(field, &reason).detail(format!("`{field}` {reason}")));
     }
     Ok(text)
 }

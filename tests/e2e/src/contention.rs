@@ -22,6 +22,8 @@ const TTL_SECONDS: u32 = 5;
 const SERVED_WITHIN: Duration = Duration::from_secs(20);
 /// How long a client keeps trying to tidy up at the end.
 const TIDY_WITHIN: Duration = Duration::from_secs(40);
+/// How often a call is sent whose effect is not known.
+const TRIES_MAX: usize = 3;
 /// A server that does not answer is asked again after this time.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -124,6 +126,7 @@ struct Fighter {
     /// What it believes to hold.
     held: Vec<i64>,
     ticket: Option<(Value, String)>,
+    calls: usize,
     report: Report,
 }
 
@@ -133,8 +136,8 @@ impl Fighter {
         let server = number % servers.len().max(1);
         let client = Client::new("")?.key(key_of(&agent(number / SESSIONS_PER_AGENT))).session(&session);
         let random = Random::new(seed.wrapping_add(u64::try_from(number)?));
-        let (held, ticket, report) = (Vec::new(), None, Report::default());
-        Ok(Self { number, session, client, servers, server, faults, random, keys: keys(), held, ticket, report })
+        let (held, ticket, calls, report) = (Vec::new(), None, 0, Report::default());
+        Ok(Self { number, session, client, servers, server, faults, random, keys: keys(), held, ticket, calls, report })
     }
 
     async fn fight(mut self, until: Instant) -> Outcome<Report> {
@@ -260,19 +263,30 @@ impl Fighter {
         Ok(true)
     }
 
-    /// A call at the present server; `None` if no answer came and that may happen here. Then the next server is asked.
+    /// A call that is sent again under the same idempotency key, at the next server, as long as it is not known what
+    /// became of it; `None` if that stays so and may happen here.
     async fn call(&mut self, path: &str, body: &Value) -> Outcome<Option<Reply>> {
-        let url = self.servers.get(self.server).cloned().unwrap_or_default();
-        match self.client.at(&url).post(path, body).await {
-            Ok(reply) => Ok(Some(reply)),
-            Err(fault) if self.faults == Faults::None => Err(fault),
-            Err(_) => {
-                self.report.count("no answer");
-                self.server = (self.server + 1) % self.servers.len();
-                tokio::time::sleep(ASK_AGAIN_AFTER).await;
-                Ok(None)
+        self.calls += 1;
+        let client = self.client.once(&format!("{}-{}", self.session, self.calls));
+        let mut unknown = None;
+        for _ in 0..TRIES_MAX {
+            let url = self.servers.get(self.server).cloned().unwrap_or_default();
+            match client.at(&url).post(path, body).await {
+                Ok(reply) if reply.slug() == "unavailable" && self.faults == Faults::Outages => {
+                    self.report.count("answer 503 unavailable");
+                    unknown = Some(reply);
+                }
+                Ok(reply) => return Ok(Some(reply)),
+                Err(fault) if self.faults == Faults::None => return Err(fault),
+                Err(_) => {
+                    self.report.count("no answer");
+                    self.server = (self.server + 1) % self.servers.len();
+                    unknown = None;
+                }
             }
+            tokio::time::sleep(ASK_AGAIN_AFTER).await;
         }
+        Ok(unknown)
     }
 
     /// An answer that only an outage excuses.

@@ -116,3 +116,28 @@ async fn no_grant_is_lost_when_a_server_is_killed_and_the_database_crashes() -> 
 async fn no_grant_is_lost_when_servers_and_databases_keep_failing() -> Outcome {
     fight_with_faults(20).await
 }
+
+#[tokio::test]
+async fn no_grant_is_lost_when_the_only_server_is_killed_again_and_again_on_sqlite() -> Outcome {
+    let store = Store::sqlite()?;
+    let mut server = store.launch()?.keys(&keyring()).start().await?;
+    let seed = seed();
+    note(format_args!("seed {seed}"));
+    let lasts = Duration::from_secs(8);
+    let fighting = fight(vec![server.url()], lasts, Faults::Outages, seed);
+    let breaking = async {
+        let began = Instant::now();
+        for number in 1..4 {
+            tokio::time::sleep((lasts / 4 * number).saturating_sub(began.elapsed())).await;
+            server.kill().await?;
+            server = server.launch().start().await?;
+        }
+        Ok::<_, Fault>(())
+    };
+    let (report, broken) = tokio::join!(fighting, breaking);
+    broken?;
+    let report = report?;
+    let history = prove(&server, &report).await?;
+    was_a_fight(&history, &report);
+    Ok(())
+}
