@@ -77,7 +77,7 @@ async fn no_secret_is_kept_or_shown_a_second_time() {
         agent: domain::ids::AgentId::parse("root").unwrap(),
         key: domain::idempotency::IdempotencyKey::parse("create-1").unwrap(),
     };
-    let record = server.store.begin_read().await.unwrap().idempotency_find(&name).await.unwrap().unwrap();
+    let record = server.store.begin_read().await.unwrap().idempotency_load(&[name]).await.unwrap().pop().unwrap();
     let kept = format!("{:?} {facts:?} {record:?} {}", server.audit("default").await, listed.body);
     assert!(kept.contains("carl"));
     assert!(!kept.contains(secret) && !kept.contains("hash"), "{kept}");
