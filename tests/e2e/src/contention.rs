@@ -161,6 +161,10 @@ impl Fighter {
     }
 
     async fn round(&mut self) -> Outcome {
+        if self.random.once_in(20) {
+            // Back home, if an outage drove it away.
+            self.server = self.number % self.servers.len().max(1);
+        }
         let body = self.wish();
         let Some(reply) = self.call("/v1/locks/acquire", &body).await? else {
             // It is not known what it holds now.
