@@ -70,7 +70,6 @@ impl Refusal {
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } => "session-not-yours",
                 SessionRefusal::Ended { .. } => "session-ended",
-                SessionRefusal::Unknown { .. } => "session-unknown",
             },
         }
     }
@@ -102,7 +101,6 @@ impl Refusal {
             },
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } | SessionRefusal::Ended { .. } => true,
-                SessionRefusal::Unknown { .. } => false,
             },
         }
     }

@@ -38,12 +38,6 @@ pub enum SessionRefusal {
         /// When it ended.
         ended_at: DateTime<Utc>,
     },
-    /// No session of that name was ever used.
-    #[error("there is no session `{id}`")]
-    Unknown {
-        /// The session that was named.
-        id: SessionId,
-    },
 }
 
 /// Who is speaking, before it is known whether the session exists.

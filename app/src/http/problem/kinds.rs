@@ -51,9 +51,6 @@ kinds! {
     PROJECT_UNKNOWN, "project-unknown", 404, "There is no such project",
         "No project of that name exists.",
         "List the projects, or create it first.";
-    SESSION_UNKNOWN, "session-unknown", 404, "There is no such session",
-        "No session of that id has been seen in this project.",
-        "Check the id.";
     TOKEN_UNKNOWN, "token-unknown", 404, "There is no such token",
         "The fencing token was never given for this key.",
         "Send the token that came with the grant.";
