@@ -3,15 +3,19 @@
 use poem::http::header;
 use poem::{Endpoint, Response, endpoint::make_sync};
 use poem_openapi::{OpenApi, OpenApiService};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+mod statuses;
+
+use statuses::document_statuses;
 
 /// What the page may do: run what stands in it and speak to its own server. Nothing comes from or goes anywhere else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
      img-src 'self' data:; font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// The document to serve and to commit: the framework's, with media types free of `; charset=utf-8`, plain references and every operation
-/// documented to answer problems, because any may be answered 404, 405 or 503 before it is reached.
+/// The document to serve and to commit: the framework's, with media types free of `; charset=utf-8`, plain references, and for
+/// every operation each status it may be answered with.
 ///
 /// # Errors
 ///
@@ -20,7 +24,7 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> serde_json::Resu
     let mut document: Value = serde_json::from_str(&service.spec())?;
     plain_media_types(&mut document);
     plain_references(&mut document);
-    document_problems(&mut document);
+    document_statuses(&mut document);
     Ok(document)
 }
 
@@ -83,24 +87,6 @@ fn plain_references(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(plain_references),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn document_problems(document: &mut Value) {
-    const PROBLEM: &str = "#/components/schemas/Problem";
-    if document.pointer("/components/schemas/Problem").is_none() {
-        return;
-    }
-    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
-    let operations = paths.into_iter().flatten().filter_map(|(_, path)| path.as_object_mut()).flatten();
-    for (_, operation) in operations {
-        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
-        for (range, description) in [("4XX", "The request is refused"), ("5XX", "The server could not do it")] {
-            if !responses.contains_key(range) {
-                let content = json!({"application/problem+json": {"schema": {"$ref": PROBLEM}}});
-                responses.insert(range.to_owned(), json!({"description": description, "content": content}));
-            }
-        }
     }
 }
 

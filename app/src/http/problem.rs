@@ -7,8 +7,7 @@ use std::fmt;
 
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
-use poem_openapi::payload::Payload;
-use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
@@ -283,47 +282,18 @@ impl From<Problem> for poem::Error {
     }
 }
 
-/// The body of [`Problem`] as the `OpenAPI` document describes it.
-struct ProblemJson;
-
-impl Payload for ProblemJson {
-    const CONTENT_TYPE: &'static str = MEDIA_TYPE;
-
-    fn check_content_type(content_type: &str) -> bool {
-        content_type == MEDIA_TYPE
-    }
-
-    fn schema_ref() -> MetaSchemaRef {
-        ProblemBody::schema_ref()
+impl ApiResponse for Problem {
+    /// One for all, since the framework drops schemas that nothing refers to: every operation may be answered 500. The
+    /// others come from the table of `docs_page`.
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: MEDIA_TYPE, schema: ProblemBody::schema_ref() }];
+        let response =
+            MetaResponse { description: "", status: Some(500), status_range: None, content, headers: Vec::new() };
+        MetaResponses { responses: vec![response] }
     }
 
     fn register(registry: &mut Registry) {
         ProblemBody::register(registry);
-    }
-}
-
-impl ApiResponse for Problem {
-    fn meta() -> MetaResponses {
-        let response = |range: &str, description| MetaResponse {
-            description,
-            status: None,
-            status_range: Some(range.to_owned()),
-            content: vec![MetaMediaType { content_type: ProblemJson::CONTENT_TYPE, schema: ProblemJson::schema_ref() }],
-            headers: vec![MetaHeader {
-                name: "Retry-After".to_owned(),
-                description: Some("Seconds to wait before trying again".to_owned()),
-                required: false,
-                deprecated: false,
-                schema: u64::schema_ref(),
-            }],
-        };
-        MetaResponses {
-            responses: vec![response("4XX", "The request is refused"), response("5XX", "The server could not do it")],
-        }
-    }
-
-    fn register(registry: &mut Registry) {
-        ProblemJson::register(registry);
     }
 }
 

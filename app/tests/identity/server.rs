@@ -42,6 +42,7 @@ pub(crate) struct Server {
     pub(crate) executor: Executor,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) metrics: Metrics,
+    document: Value,
     endpoint: BoxEndpoint<'static, Response>,
 }
 
@@ -109,8 +110,9 @@ impl Server {
             stopping: CancellationToken::new(),
         };
         let executor = parts.executor();
+        let document = parts.document().unwrap();
         let endpoint = parts.endpoint(&executor).unwrap();
-        Self { store, executor, authenticator, metrics, endpoint }
+        Self { store, executor, authenticator, metrics, document, endpoint }
     }
 
     pub(crate) async fn get(&self, path: &str, key: &str) -> Reply {
@@ -121,18 +123,26 @@ impl Server {
         self.send(request(Method::POST, path).header("X-API-Key", key), body).await
     }
 
-    /// Sends a request; `Null` is no body.
+    /// Sends a request; `Null` is no body. Its answer must be one that the description tells of, whatever it is.
     pub(crate) async fn send(&self, request: RequestBuilder, body: Value) -> Reply {
         let request = match body {
             Value::Null => request.finish(),
             body => request.content_type("application/json").body(body.to_string()),
         };
+        let described = described(&self.document, &request);
         let response = self.endpoint.get_response(request).await;
         let (parts, body) = response.into_parts();
         let bytes = body.into_bytes().await.unwrap();
         let authenticate = parts.headers.get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status: parts.status.as_u16(), body, authenticate }
+        let reply = Reply { status: parts.status.as_u16(), body, authenticate };
+        if let Some(operation) = described {
+            let answer = &operation["responses"][reply.status.to_string()];
+            let told = answer["description"].as_str().unwrap_or_default();
+            let is_told = !answer.is_null() && (reply.status < 400 || told.contains(&format!("`{}`", reply.slug())));
+            assert!(is_told, "the description does not tell of {reply:?}: {told}");
+        }
+        reply
     }
 
     /// The audit lines of a project, oldest first.
@@ -160,6 +170,18 @@ impl Server {
 
 pub(crate) fn request(method: Method, path: &str) -> RequestBuilder {
     Request::builder().method(method).uri(path.parse().unwrap())
+}
+
+/// The operation that a request is for; `None` is a page.
+fn described<'a>(document: &'a Value, request: &Request) -> Option<&'a Value> {
+    let fits = |template: &str| {
+        let (given, wanted) = (request.uri().path().split('/'), template.split('/'));
+        given.clone().count() == wanted.clone().count()
+            && given.zip(wanted).all(|(given, wanted)| given == wanted || wanted.starts_with('{'))
+    };
+    let mut paths = document["paths"].as_object().unwrap().iter();
+    let (_, operations) = paths.find(|(template, _)| fits(template))?;
+    operations.get(request.method().as_str().to_ascii_lowercase())
 }
 
 /// A store that can be taken away.

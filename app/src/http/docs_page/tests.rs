@@ -10,12 +10,12 @@ struct Api;
 #[expect(clippy::unused_async, reason = "the macro wants operations to be async")]
 impl Api {
     /// Breaks out: </script><script src="https://evil.example/x.js"></script>
-    #[oai(path = "/refused", method = "get")]
+    #[oai(path = "/refused", method = "get", operation_id = "me")]
     async fn refused(&self) -> Result<Json<String>, Problem> {
         Ok(Json(String::new()))
     }
 
-    #[oai(path = "/open", method = "get")]
+    #[oai(path = "/open", method = "get", operation_id = "live")]
     async fn open(&self) -> Json<String> {
         Json(String::new())
     }
@@ -30,9 +30,9 @@ fn media_types_are_plain_and_problems_documented_everywhere() {
     let document = document(&service()).unwrap();
     assert!(!document.to_string().contains("charset"), "{document:#}");
     for path in ["refused", "open"] {
-        for range in ["4XX", "5XX"] {
+        for status in ["405", "503"] {
             let pointer =
-                format!("/paths/~1{path}/get/responses/{range}/content/application~1problem+json/schema/$ref");
+                format!("/paths/~1{path}/get/responses/{status}/content/application~1problem+json/schema/$ref");
             assert_eq!(document.pointer(&pointer).unwrap(), "#/components/schemas/Problem");
         }
     }

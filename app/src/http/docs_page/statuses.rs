@@ -1,0 +1,150 @@
+//! Which problems each operation may be answered with: the one table that the statuses in the `OpenAPI` document come from.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::http::problem::Kind;
+use crate::http::problem::kinds::{
+    BODY_TOO_LARGE, BUSY, DEADLOCK, EXPIRY_PASSED, IDEMPOTENCY_KEY_REUSED, INTERNAL, INVALID_VALUE, KEY_REVOKED,
+    KEY_UNKNOWN, LINE_FULL, LOCK_HELD, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NEEDS_ALL_PROJECTS, NOT_HOLDER,
+    NOT_YOUR_AGENT, NOT_YOUR_PROJECT, PROJECT_ARCHIVED, PROJECT_DEFAULT_STAYS, PROJECT_EXISTS, PROJECT_UNKNOWN,
+    ROLE_TOO_LOW, SESSION_ENDED, SESSION_NOT_YOURS, SHUTTING_DOWN, TICKET_EXPIRED, TICKET_MISMATCH, TICKET_NOT_YOURS,
+    TIMEOUT, TOKEN_STALE, TOKEN_UNKNOWN, TOKENS_USED_UP, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+};
+
+/// Problems that come together.
+type Group = &'static [&'static Kind];
+
+/// Any operation.
+const OPEN: Group = &[&METHOD_NOT_ALLOWED, &INTERNAL, &TIMEOUT];
+/// Behind a key.
+const KEYED: Group = &[
+    &UNAUTHENTICATED,
+    &NOT_YOUR_AGENT,
+    &NOT_YOUR_PROJECT,
+    &INVALID_VALUE,
+    &METHOD_NOT_ALLOWED,
+    &INTERNAL,
+    &UNAVAILABLE,
+    &TIMEOUT,
+];
+/// In a project that must be there.
+const PROJECT: Group = &[&PROJECT_UNKNOWN];
+/// With a body.
+const BODY: Group = &[&MALFORMED_REQUEST, &BODY_TOO_LARGE, &UNSUPPORTED_MEDIA_TYPE];
+/// Changes something, once for each idempotency key.
+const CHANGE: Group = &[&IDEMPOTENCY_KEY_REUSED, &BUSY];
+/// Changes something in a project that is not archived.
+const WRITE: Group = &[&PROJECT_UNKNOWN, &PROJECT_ARCHIVED, &IDEMPOTENCY_KEY_REUSED, &BUSY];
+/// Runs in a session.
+const SESSION: Group = &[&SESSION_NOT_YOURS, &SESSION_ENDED];
+/// Is about tokens of the caller's own.
+const OWN_TOKENS: Group = &[&TOKEN_UNKNOWN, &NOT_HOLDER, &TOKEN_STALE];
+/// Concerns projects as such.
+const ALL_PROJECTS: Group = &[&ROLE_TOO_LOW, &NEEDS_ALL_PROJECTS];
+/// Changes a key that is there.
+const KNOWN_KEY: Group = &[&ROLE_TOO_LOW, &KEY_UNKNOWN, &KEY_REVOKED];
+/// Asks for locks.
+const ACQUIRE: Group = &[
+    &LOCK_HELD,
+    &DEADLOCK,
+    &LINE_FULL,
+    &TICKET_NOT_YOURS,
+    &TICKET_EXPIRED,
+    &TICKET_MISMATCH,
+    &TOKENS_USED_UP,
+    &SHUTTING_DOWN,
+];
+
+/// Every operation, by its id.
+const OPERATIONS: &[(&str, &[Group])] = &[
+    ("acquire_locks", &[KEYED, BODY, WRITE, SESSION, ACQUIRE]),
+    ("archive_project", &[KEYED, WRITE, ALL_PROJECTS, &[&PROJECT_DEFAULT_STAYS]]),
+    ("check_locks", &[KEYED, BODY, PROJECT, &[&SESSION_NOT_YOURS]]),
+    ("create_key", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &NEEDS_ALL_PROJECTS, &EXPIRY_PASSED]]),
+    ("create_project", &[KEYED, BODY, WRITE, ALL_PROJECTS, &[&PROJECT_EXISTS]]),
+    ("end_session", &[KEYED, WRITE, SESSION]),
+    ("force_release_lock", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &TOKEN_UNKNOWN, &TOKEN_STALE]]),
+    ("health", &[OPEN]),
+    ("leave_line", &[KEYED, WRITE, SESSION, &[&TICKET_NOT_YOURS]]),
+    ("list_audit_entries", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
+    ("list_keys", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
+    ("list_locks", &[KEYED, PROJECT]),
+    ("list_projects", &[KEYED, ALL_PROJECTS]),
+    ("live", &[OPEN]),
+    ("lock_status", &[KEYED, PROJECT]),
+    ("me", &[KEYED, PROJECT]),
+    ("metrics", &[OPEN]),
+    ("ready", &[OPEN]),
+    ("release_all_locks", &[KEYED, WRITE, SESSION]),
+    ("release_locks", &[KEYED, BODY, WRITE, SESSION, OWN_TOKENS]),
+    ("renew_locks", &[KEYED, BODY, WRITE, SESSION, OWN_TOKENS]),
+    ("revoke_key", &[KEYED, PROJECT, CHANGE, KNOWN_KEY]),
+    ("rotate_key", &[KEYED, WRITE, KNOWN_KEY]),
+];
+
+/// Lists, for every operation of the document that is in the table, each status it may be answered with and which
+/// problems it stands for. An operation that answers something of its own under such a status keeps that beside it.
+pub(super) fn document_statuses(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let operations = paths.into_iter().flatten().filter_map(|(_, path)| path.as_object_mut()).flatten();
+    for (_, operation) in operations {
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        let listed = slugs_by_status(id);
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        for (status, slugs) in listed {
+            insert(responses, status, &slugs);
+        }
+    }
+}
+
+/// The names of the problems an operation may be answered with, by status; empty if it is not in the table.
+fn slugs_by_status(id: &str) -> BTreeMap<u16, Vec<&'static str>> {
+    let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    let groups = OPERATIONS.iter().find(|(operation, _)| *operation == id).map(|(_, groups)| *groups);
+    for kind in groups.into_iter().flatten().copied().flatten() {
+        let slugs = by_status.entry(kind.status).or_default();
+        if !slugs.contains(&kind.slug) {
+            slugs.push(kind.slug);
+        }
+    }
+    by_status
+}
+
+fn insert(responses: &mut Map<String, Value>, status: u16, slugs: &[&str]) {
+    let slugs: Vec<String> = slugs.iter().map(|slug| format!("`{slug}`")).collect();
+    let content = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+    let response = responses.entry(status.to_string()).or_insert_with(|| json!({ "description": "", "content": {} }));
+    let own = response["description"].as_str().map(str::trim).filter(|own| !own.is_empty()).map(str::to_owned);
+    let problems = either(&slugs);
+    response["description"] = json!(own.map_or_else(|| problems.clone(), |own| format!("{own} Or {problems}.")));
+    response["content"]["application/problem+json"] = content;
+    if let Some((name, description, schema)) = header(status) {
+        response["headers"][name] = json!({ "description": description, "required": false, "schema": schema });
+    }
+}
+
+/// The header that answers of a status may carry.
+fn header(status: u16) -> Option<(&'static str, &'static str, Value)> {
+    match status {
+        401 => Some(("WWW-Authenticate", "How to send a key", json!({ "type": "string" }))),
+        405 => Some(("Allow", "The methods that are known here", json!({ "type": "string" }))),
+        429 | 503 => {
+            Some(("Retry-After", "Seconds to wait before trying again", json!({ "type": "integer", "minimum": 0 })))
+        }
+        _ => None,
+    }
+}
+
+/// `a`, `b` or `c`.
+fn either(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
