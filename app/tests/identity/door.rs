@@ -131,6 +131,18 @@ async fn nobody_speaks_as_somebody_else_and_trying_it_is_audited() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_replayed_under_its_name_and_not_under_another() {
+    let server = Server::new().await;
+    let granted = server.send(acquire(ANN), wanted("src/a.rs")).await.expect(200);
+    let ask = |name: &str| server.send(acquire(BOB).header("Idempotency-Key", name), wanted("src/a.rs"));
+    ask("first").await.expect_problem(409, "lock-held");
+    let tokens = json!({ "tokens": [granted.body["locks"][0]["token"]] });
+    server.post("/v1/locks/release", ANN, tokens).await.expect(200);
+    ask("first").await.expect_problem(409, "lock-held");
+    ask("second").await.expect(200);
+}
+
+#[tokio::test]
 async fn two_agents_meet_at_a_lock() {
     let server = Server::new().await;
     let granted = server.send(acquire(ANN), wanted("src/a.rs")).await.expect(200);

@@ -60,7 +60,8 @@ kinds! {
     LOCK_HELD, "lock-held", 409, "The lock is held",
         "Some of the keys are held, or wanted by someone who came first. `conflicts` lists each obstacle with its holder. \
          After a wait, `ticket` keeps the place in line for 15 s, and `position` says which it is.",
-        "Ask again with `wait_seconds`, presenting the `ticket` if there is one, or work on something else.";
+        "Ask again with `wait_seconds`, presenting the `ticket` if there is one, or work on something else. Ask under a new \
+         `Idempotency-Key`, or none: the one that was sent replays this refusal, even when the lock is free again.";
     DEADLOCK, "deadlock", 409, "Waiting would close a circle",
         "Each session in `cycle` waits for the next, so that none could go on.",
         "Release something you hold, then ask again.";
@@ -106,7 +107,8 @@ kinds! {
         "Repeat the same keys and modes, or ask without the ticket.";
     LINE_FULL, "line-full", 429, "Too many are waiting",
         "The line of the project has reached its limit.",
-        "Try again after `retry_after_ms`, or ask without waiting.";
+        "Try again after `retry_after_ms`, or ask without waiting. Ask under a new `Idempotency-Key`, or none: the one that \
+         was sent replays this refusal.";
     INTERNAL, "internal", 500, "The server has failed",
         "A defect. The request id is the same in the answer and in the server's log.",
         "Report it with the request id. It is not known whether the request took effect; repeat it with the same \

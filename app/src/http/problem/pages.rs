@@ -13,7 +13,8 @@ pub fn markdown() -> String {
          Every error is answered as `application/problem+json` (RFC 9457). `type` is `/problems/` and one of the names \
          below, `status` repeats the HTTP status, `request_id` is the same as in the `X-Request-Id` header and in the \
          server's log. `retryable` says whether the same request may succeed later; `retry_after_ms` says when, as does \
-         the `Retry-After` header in whole seconds.\n\n\
+         the `Retry-After` header in whole seconds. A refusal (below 500) was an answer: under the same `Idempotency-Key` \
+         it is replayed for 24 h, so that trying again takes a new one. After a 500 or 503 the same one is right.\n\n\
          Two kinds of answer come from below this and have no body: what is no HTTP at all (400), and a head that is too \
          large (431).\n",
     );

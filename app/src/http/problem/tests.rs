@@ -5,8 +5,10 @@ use poem::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::locks::obstacles::CycleStepView;
+use crate::refusal::Refusal;
+use domain::locks::refusal::LockRefusal;
 
-use super::{FieldError, Problem, SLUGS, kinds, markdown};
+use super::{FieldError, Kind, Problem, SLUGS, kinds, markdown};
 
 async fn body(response: Response) -> Value {
     serde_json::from_slice(&response.into_body().into_bytes().await.unwrap()).unwrap()
@@ -99,4 +101,15 @@ fn the_committed_page_has_a_heading_for_each_problem_and_no_other() {
     let slugs: BTreeSet<&str> = SLUGS.iter().map(|kind| kind.slug).collect();
     assert_eq!(headings, slugs);
     assert_eq!(page, markdown(), "docs/problems.md is stale: run `pointsman docs problems` again");
+}
+
+#[test]
+fn what_may_be_tried_again_but_is_replayed_says_so() {
+    let retryable = [LockRefusal::Held { conflicts: Vec::new(), place: None }, LockRefusal::LineFull];
+    for refusal in retryable {
+        let problem = Problem::from(Refusal::Lock(refusal));
+        assert!(problem.body().retryable);
+        let Kind { slug, remedy, .. } = problem.kind();
+        assert!(remedy.contains("a new `Idempotency-Key`"), "{slug}: {remedy}");
+    }
 }

@@ -50,7 +50,10 @@ fn parameters() -> Value {
         "IdempotencyKey": {
             "name": IDEMPOTENCY_KEY, "in": "header", "required": false,
             "description": "A name for this request, unique for the agent. The same request sent again under it within \
-                            24 h changes nothing and gets the first answer; other content under it is refused.",
+                            24 h changes nothing and gets the first answer, also if that was a refusal (below 500), \
+                            whatever has become of its reason: to try again after one, use a new name. To repeat a \
+                            request that was answered 500 or 503, or not at all, use the same name. Other content \
+                            under it is refused.",
             "schema": { "type": "string", "minLength": 1, "maxLength": IdempotencyKey::BYTES_MAX,
                         "pattern": "^[!-~]+$" },
         },
