@@ -67,8 +67,8 @@ impl IdentityApi {
     ///
     /// The agent, role and project this call was made as.
     #[oai(path = "/me", method = "get", operation_id = "me")]
-    #[expect(clippy::unused_async, reason = "operations are asynchronous, whether or not they wait")]
     async fn me(&self, Auth(call): Auth) -> Result<Json<MeView>, Problem> {
+        self.queries.enter(&call).await?;
         Ok(Json(call.into()))
     }
 

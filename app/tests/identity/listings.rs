@@ -21,9 +21,9 @@ async fn a_text_that_nothing_stored_can_have_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_not_there_is_not_one_without_lines() {
+async fn a_project_that_is_not_there_is_not_an_empty_one() {
     let server = Server::new().await;
-    for path in ["/v1/audit", "/v1/locks", "/v1/locks/status?key=a"] {
+    for path in ["/v1/audit", "/v1/keys", "/v1/locks", "/v1/locks/status?key=a", "/v1/me"] {
         let asked = |project: &str| {
             let headed = request(Method::GET, path).header("X-API-Key", ROOT).header("X-Project", project);
             server.send(headed, Value::Null)
@@ -31,4 +31,6 @@ async fn a_project_that_is_not_there_is_not_one_without_lines() {
         asked("nowhere").await.expect_problem(404, "project-unknown");
         asked("team").await.expect(200);
     }
+    server.get("/v1/keys?project=nowhere", ROOT).await.expect_problem(404, "project-unknown");
+    server.get("/v1/keys?project=team", ROOT).await.expect(200);
 }
