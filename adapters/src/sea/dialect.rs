@@ -123,6 +123,21 @@ impl Dialect {
         }
     }
 
+    /// Looks up the one row of a table that each row of `records` stands for.
+    ///
+    /// PostgreSQL keeps the plan that was good for an empty table, so there it is told to ask the index once for each: a
+    /// join would go on reading the whole table.
+    pub(super) fn look_up(self, table: &str, fields: &str, records: &str, condition: &str) -> String {
+        if self.is_postgres() {
+            format!(
+                "SELECT {fields} FROM {records} \
+                 CROSS JOIN LATERAL (SELECT {fields} FROM {table} WHERE {condition} LIMIT 1) AS found"
+            )
+        } else {
+            format!("SELECT {fields} FROM {records} JOIN {table} ON {condition}")
+        }
+    }
+
     /// An INSERT of all rows of `$1`, a JSON array of objects. `tail` is what to do on conflict, or nothing.
     pub(super) fn insert(self, table: &str, columns: &[Column], tail: &str) -> String {
         let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 const TABLE: &str = "idempotency_records";
 
+const FIELDS: &str = "project_id, agent_id, key, fingerprint, answer, created_at_us";
+
 const COLUMNS: [Column; 6] = [
     ("project_id", Kind::Text),
     ("agent_id", Kind::Text),
@@ -85,11 +87,8 @@ impl IdempotencyRepository for SeaUnitOfWork {
             .iter()
             .map(|RequestName { project, agent, key }| json!({ "p": project, "a": agent, "k": key }))
             .collect();
-        let sql = format!(
-            "SELECT i.project_id, i.agent_id, i.key, i.fingerprint, i.answer, i.created_at_us FROM {} \
-             JOIN {TABLE} AS i ON i.project_id = r.p AND i.agent_id = r.a AND i.key = r.k",
-            self.dialect.records("$1", &[("p", Kind::Text), ("a", Kind::Text), ("k", Kind::Text)])
-        );
+        let asked_rows = self.dialect.records("$1", &[("p", Kind::Text), ("a", Kind::Text), ("k", Kind::Text)]);
+        let sql = self.dialect.look_up(TABLE, FIELDS, &asked_rows, "project_id = r.p AND agent_id = r.a AND key = r.k");
         let statement = self.statement(sql, [json!(asked).to_string().into()]);
         let rows: Vec<Row> = self.rows(statement, TABLE).await?;
         self.read_rows(rows)

@@ -25,12 +25,24 @@ fn later() -> chrono::DateTime<chrono::Utc> {
 async fn a_session_is_found_as_it_was_stored(store: Arc<TestStore>) {
     let stored = session("ann", "s:1/a@b.c_d-e");
     assert_eq!(
-        store.begin().await.sessions_load(&default_project(), &[stored.id.clone()], &[]).await.unwrap().pop(),
+        store
+            .begin()
+            .await
+            .sessions_load(&default_project(), std::slice::from_ref(&stored.id), &[])
+            .await
+            .unwrap()
+            .pop(),
         None
     );
     add(&store, &stored).await;
     assert_eq!(
-        store.begin().await.sessions_load(&default_project(), &[stored.id.clone()], &[]).await.unwrap().pop(),
+        store
+            .begin()
+            .await
+            .sessions_load(&default_project(), std::slice::from_ref(&stored.id), &[])
+            .await
+            .unwrap()
+            .pop(),
         Some(stored)
     );
 }
@@ -45,9 +57,15 @@ async fn the_same_name_in_another_project_is_another_session(store: Arc<TestStor
     let other = add_project(&store, "other").await.id;
     add(&store, &session("ann", "s1")).await;
     let there = Session { project: other.clone(), ..session("bob", "s1") };
-    assert_eq!(store.begin().await.sessions_load(&other, &[there.id.clone()], &[]).await.unwrap().pop(), None);
+    assert_eq!(
+        store.begin().await.sessions_load(&other, std::slice::from_ref(&there.id), &[]).await.unwrap().pop(),
+        None
+    );
     add(&store, &there).await;
-    assert_eq!(store.begin().await.sessions_load(&other, &[there.id.clone()], &[]).await.unwrap().pop(), Some(there));
+    assert_eq!(
+        store.begin().await.sessions_load(&other, std::slice::from_ref(&there.id), &[]).await.unwrap().pop(),
+        Some(there)
+    );
     let here =
         store.begin().await.sessions_load(&default_project(), &[session_id("s1").clone()], &[]).await.unwrap().pop();
     assert_eq!(here, Some(session("ann", "s1")));
@@ -77,7 +95,10 @@ async fn after_its_end_a_default_session_makes_room_for_the_next(store: Arc<Test
     uow.sessions_add(&[default_session("ann", "d2")]).await.unwrap();
     uow.commit().await.unwrap();
     let mut after = store.begin().await;
-    assert_eq!(after.sessions_load(&default_project(), &[ended.id.clone()], &[]).await.unwrap().pop(), Some(ended));
+    assert_eq!(
+        after.sessions_load(&default_project(), std::slice::from_ref(&ended.id), &[]).await.unwrap().pop(),
+        Some(ended)
+    );
     let found = after.sessions_load(&default_project(), &[], &[agent("ann")]).await.unwrap().pop();
     assert_eq!(found.map(|session| session.id), Some(session_id("d2")));
 }
@@ -91,7 +112,13 @@ async fn only_a_live_session_can_end(store: Arc<TestStore>) {
     uow.commit().await.unwrap();
     let again = Session { ended_at: Some(later() + TimeDelta::seconds(1)), ..ended.clone() };
     assert_conflict(store.begin().await.session_end(&again).await);
-    let stored = store.begin().await.sessions_load(&default_project(), &[ended.id.clone()], &[]).await.unwrap().pop();
+    let stored = store
+        .begin()
+        .await
+        .sessions_load(&default_project(), std::slice::from_ref(&ended.id), &[])
+        .await
+        .unwrap()
+        .pop();
     assert_eq!(stored, Some(ended));
 }
 
@@ -141,8 +168,8 @@ async fn named_and_default_sessions_come_together_each_once_by_name(store: Arc<T
     let named = ["s3", "s1", "s3", "nobody"].map(session_id);
     let default_of = ["ann", "bob", "cat"].map(agent);
     let found = store.begin().await.sessions_load(&default_project(), &named, &default_of).await.unwrap();
-    let names: Vec<String> = found.iter().map(|session| session.id.to_string()).collect();
-    assert_eq!(names, ["s1", "s2", "s3"]);
+    let ids: Vec<String> = found.iter().map(|session| session.id.to_string()).collect();
+    assert_eq!(ids, ["s1", "s2", "s3"]);
     assert_eq!(store.begin().await.sessions_load(&default_project(), &[], &[]).await.unwrap(), []);
     let mut uow = store.begin().await;
     assert_conflict(uow.sessions_add(&[session("dan", "s5"), session("dan", "s4")]).await);
