@@ -159,7 +159,7 @@ impl Batch<'_> {
                 let result = command.replay(&answer).map_err(corrupt_record)?;
                 return Ok((result, true));
             }
-            Admission::Refused(refusal) => self.refuse(command.as_ref(), refusal, fingerprint.is_some())?,
+            Admission::Refused(refusal) => refuse(command.as_ref(), refusal, fingerprint.is_some())?,
             Admission::Open(resolved) => {
                 session = resolved.map(|resolved| self.enter(call, resolved)).transpose()?;
                 let who = Who { call, session: session.as_ref() };
@@ -184,16 +184,6 @@ impl Batch<'_> {
             self.record(Record { name, fingerprint, answer, created_at: self.known.now });
         }
         Ok((ruling.result, false))
-    }
-
-    /// A refusal at the door, recorded like any answer, except where the record belongs to another request.
-    fn refuse(&self, command: &dyn ErasedCommand, refusal: Refusal, record: bool) -> Result<ErasedRuling, CallError> {
-        let is_recorded = record && refusal != Refusal::IdempotencyKeyReused;
-        let recorded = is_recorded.then(|| serde_json::to_value(Err::<(), _>(&refusal))).transpose();
-        let recorded = recorded.map_err(|error| {
-            CallError::Internal(format!("the refusal of {} cannot be recorded: {error}", command.operation()))
-        })?;
-        Ok(ErasedRuling { result: Err(refusal), happenings: Vec::new(), recorded })
     }
 
     fn enter(&mut self, call: &Call, resolved: Resolved) -> Result<Session, CallError> {
@@ -227,6 +217,16 @@ impl Batch<'_> {
     }
 }
 
+/// A refusal at the door, recorded like any answer, except where the record belongs to another request.
+fn refuse(command: &dyn ErasedCommand, refusal: Refusal, record: bool) -> Result<ErasedRuling, CallError> {
+    let is_recorded = record && refusal != Refusal::IdempotencyKeyReused;
+    let recorded = is_recorded.then(|| serde_json::to_value(Err::<(), _>(&refusal))).transpose();
+    let recorded = recorded.map_err(|error| {
+        CallError::Internal(format!("the refusal of {} cannot be recorded: {error}", command.operation()))
+    })?;
+    Ok(ErasedRuling { result: Err(refusal), happenings: Vec::new(), recorded })
+}
+
 /// Loads what a batch touches, under the project's lock.
 async fn load(
     uow: &mut dyn UnitOfWork,
@@ -239,14 +239,14 @@ async fn load(
     let records = uow.idempotency_load(&names).await?;
     let records = records.into_iter().map(|record| (record.name.clone(), record)).collect();
     let callers = || jobs.iter().filter(|job| job.command.in_session()).map(|job| &job.call);
-    let named: BTreeSet<SessionId> = callers().filter_map(|call| call.session.clone()).collect();
-    let unnamed: BTreeSet<_> =
+    let sessions: BTreeSet<SessionId> = callers().filter_map(|call| call.session.clone()).collect();
+    let default_of: BTreeSet<_> =
         callers().filter(|call| call.session.is_none()).map(|call| call.principal.agent.clone()).collect();
-    let (named, unnamed): (Vec<_>, Vec<_>) = (named.into_iter().collect(), unnamed.into_iter().collect());
-    let sessions = if named.is_empty() && unnamed.is_empty() {
+    let (sessions, default_of): (Vec<_>, Vec<_>) = (sessions.into_iter().collect(), default_of.into_iter().collect());
+    let sessions = if sessions.is_empty() && default_of.is_empty() {
         Vec::new()
     } else {
-        uow.sessions_load(project, &named, &unnamed).await?
+        uow.sessions_load(project, &sessions, &default_of).await?
     };
     let sessions = sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
     let known = Known { now: head.now, project: uow.project_find(project).await?, records, sessions };
