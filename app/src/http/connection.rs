@@ -41,7 +41,7 @@ pub(super) struct Ends {
     pub(super) cut: CancellationToken,
 }
 
-/// Bytes of a request's head at most; more is answered 431.
+/// Bytes of a request's head at most, from the request line to the empty line; more is answered 431.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Deadlines are looked at this often, which costs less than moving a timer with each request.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -78,7 +78,11 @@ where
         })
     };
     let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
-    let mut connection = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(stream, service);
+    // The size of the buffer alone would let heads through that come in larger parts.
+    let mut connection = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .serve_connection(stream, service);
     let look_every = LOOK_EVERY.min(patience.read / 2).min(patience.idle / 2);
     let mut look = pin!(sleep_until(Instant::now() + look_every));
     let mut head_patience = patience.read;

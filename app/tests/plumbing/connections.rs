@@ -109,6 +109,35 @@ async fn a_client_answered_early_gets_the_answer_though_it_goes_on_sending() {
     }
 }
 
+/// A request whose head has exactly so many bytes.
+fn head_of(bytes: usize) -> String {
+    let head = GET.replace("\r\n\r\n", "\r\nx: \r\n\r\n");
+    head.replace("x: ", &format!("x: {}", "y".repeat(bytes - head.len())))
+}
+
+/// A request of so many headers.
+fn headers_of(number: usize) -> String {
+    GET.replace("\r\n\r\n", &format!("\r\n{}\r\n", "x: y\r\n".repeat(number - 1)))
+}
+
+#[tokio::test]
+async fn what_is_no_request_or_has_too_large_a_head_is_answered_with_a_status_alone() {
+    const HEAD_BYTES_MAX: usize = 64 * 1024;
+    const HEADERS_MAX: usize = 100;
+    let server = Server::start(Limits::default());
+    for request in [head_of(HEAD_BYTES_MAX), headers_of(HEADERS_MAX)] {
+        assert_eq!(server.ask(&request).await.status, 200);
+    }
+    let garbage = "\u{1}\u{2}no request\r\n\r\n".to_owned();
+    for (request, status) in [(head_of(HEAD_BYTES_MAX + 1), 431), (headers_of(HEADERS_MAX + 1), 431), (garbage, 400)] {
+        let mut client = server.connect().await;
+        client.send(&request).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.body.len(), answer.header("x-request-id")), (status, 0, None));
+        client.assert_closed().await;
+    }
+}
+
 #[tokio::test]
 async fn requests_sent_ahead_are_answered_in_order() {
     let server = Server::start(Limits::default());

@@ -15,8 +15,9 @@ pub fn markdown() -> String {
          server's log. `retryable` says whether the same request may succeed later; `retry_after_ms` says when, as does \
          the `Retry-After` header in whole seconds. A refusal (below 500) was an answer: under the same `Idempotency-Key` \
          it is replayed for 24 h, so that trying again takes a new one. After a 500 or 503 the same one is right.\n\n\
-         Two kinds of answer come from below this and have no body: what is no HTTP at all (400), and a head that is too \
-         large (431).\n",
+         Two kinds of answer are given before there is a request. They have no body and no `X-Request-Id`, and the \
+         connection is closed after them: 400 for what is not HTTP, and 431 for a head (the request line and the headers) \
+         of more than 64 KiB or more than 100 headers.\n",
     );
     for kind in SLUGS {
         page.push('\n');
