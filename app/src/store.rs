@@ -70,7 +70,9 @@ pub async fn open(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
         return Ok(Arc::new(InMemoryStore::new(Arc::new(SystemClock))));
     }
     let store = connect(config).await?;
-    store.migrate().await?;
+    for step in store.migrate().await? {
+        tracing::info!(step, "the schema was brought forward");
+    }
     store.settle_epoch().await?;
     Ok(Arc::new(store))
 }
@@ -84,4 +86,55 @@ fn make_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn make_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::open;
+    use crate::config::Config;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn each_step_of_the_schema_is_told_once_and_only_when_it_is_taken() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let config = Config::from_vars([("POINTSMAN_DATA", folder.path().to_str().unwrap())]).unwrap();
+        let lines = Lines::default();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(&config.telemetry.filter))
+            .with_writer(lines.clone())
+            .finish();
+        let _logged = tracing::subscriber::set_default(log);
+        drop(open(&config).await.unwrap());
+        let told = String::from_utf8(lines.0.lock().unwrap().split_off(0)).unwrap();
+        for step in ["m0001_identity", "m0002_locks", "m0006_idempotency"] {
+            assert_eq!(told.lines().filter(|line| line.contains(step)).count(), 1, "{step}: {told}");
+        }
+        drop(open(&config).await.unwrap());
+        let told = String::from_utf8(lines.0.lock().unwrap().split_off(0)).unwrap();
+        assert!(!told.contains("schema"), "{told}");
+    }
 }

@@ -3,6 +3,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::reader::Reader;
 
+/// What is logged unless somebody says otherwise. What the libraries tell of each migration is told once, by us.
+pub(super) const FILTER_DEFAULT: &str = "info,sqlx::postgres::notice=warn,sea_orm_migration=warn";
+
 /// Logs, traces and metrics.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
@@ -71,7 +74,7 @@ impl Telemetry {
         let otel: RawOtel = reader.section("OTEL_");
         let exporter: RawExporter = reader.section("OTEL_EXPORTER_OTLP_");
         let log: RawLog = reader.section("LOG_");
-        let filter = reader.alone("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+        let filter = reader.alone("RUST_LOG").unwrap_or_else(|| FILTER_DEFAULT.to_owned());
         if EnvFilter::try_new(&filter).is_err() {
             reader.refuse("RUST_LOG", "is not a list of `target=level` directives");
         }

@@ -1,5 +1,6 @@
 use super::Kind::{Flag, Number, Text};
 use super::{Kind, Section, Variable};
+use crate::config::telemetry::FILTER_DEFAULT;
 
 const fn variable(
     section: Section,
@@ -195,7 +196,7 @@ pub const VARIABLES: &[Variable] = &[
         Section::Telemetry,
         "RUST_LOG",
         Text,
-        "info",
+        FILTER_DEFAULT,
         "info,pointsman=debug",
         "Which log lines and spans are kept: a level, or `target=level` directives separated by commas.",
     ),
