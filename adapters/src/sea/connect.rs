@@ -120,6 +120,8 @@ pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError>
         ("default_transaction_isolation", "read committed".to_owned()),
     ];
     let connect: PgConnectOptions = options.dsn.parse().map_err(|_| failed(UnreadableDsn))?;
+    let is_remote = connect.get_socket().is_none();
+    let place = is_remote.then(|| (connect.get_host().to_owned(), connect.get_port()));
     let connect = connect.application_name("pointsman").options(settings).disable_statement_logging();
     // A connection that died in the pool is found out by its BEGIN, so none is asked beforehand.
     let pool = PgPoolOptions::new()
@@ -132,7 +134,7 @@ pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError>
     };
     let deadline = options.connect_timeout + GRACE;
     Ok(Sources {
-        writers: Source::renewable(Box::new(open), options.pool_max, options.acquire_timeout, deadline),
+        writers: Source::renewable(Box::new(open), place, options.pool_max, options.acquire_timeout, deadline),
         readers: None,
     })
 }

@@ -10,6 +10,16 @@ use std::time::Duration;
 #[error("the database did not answer within {} ms", .0.as_millis())]
 pub(crate) struct NoAnswer(pub(crate) Duration);
 
+/// A server that no connection could be opened to.
+#[derive(Debug, thiserror::Error)]
+#[error("the database at {place} cannot be reached: {cause}")]
+pub(crate) struct Unreachable {
+    /// Its host and port.
+    pub(crate) place: String,
+    /// What was found there.
+    pub(crate) cause: String,
+}
+
 /// All connections are in use.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection became free within {} ms", .0.as_millis())]

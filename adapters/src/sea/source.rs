@@ -3,11 +3,14 @@
 //! Everybody waits for a turn first, so that a busy pool and an unreachable database are told apart. When the database
 //! could not be reached, one caller at a time tries again, with fresh connections, and the others are told at once.
 
-use crate::sea::error::{AllBusy, NoAnswer, StillDown, sort, unavailable};
+use crate::sea::error::{AllBusy, NoAnswer, StillDown, Unreachable, sort, unavailable};
 use ports::store::{PoolState, StoreError};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionOptions, TransactionTrait,
+};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -22,6 +25,8 @@ pub(super) struct Source {
     begin_timeout: Duration,
     /// How to open another pool; `None` where connections cannot die.
     reopen: Option<Open>,
+    /// Host and port of a server, for its name in errors; `None` if it is reached in another way.
+    place: Option<(String, u16)>,
     health: Arc<Health>,
 }
 
@@ -56,6 +61,9 @@ impl Health {
     }
 }
 
+/// How long it may take to find out why a server cannot be reached.
+const KNOCK_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// A transaction and the turn it holds. The transaction goes first when both are dropped.
 pub(super) struct Begun {
     pub(super) tx: DatabaseTransaction,
@@ -64,9 +72,15 @@ pub(super) struct Begun {
 
 impl Source {
     /// Connections to a server, which come and go.
-    pub(super) fn renewable(open: Open, turns: u32, acquire_timeout: Duration, begin_timeout: Duration) -> Self {
+    pub(super) fn renewable(
+        open: Open,
+        place: Option<(String, u16)>,
+        turns: u32,
+        acquire_timeout: Duration,
+        begin_timeout: Duration,
+    ) -> Self {
         let pool = open();
-        Self { reopen: Some(open), ..Self::lasting(pool, turns, acquire_timeout, begin_timeout) }
+        Self { reopen: Some(open), place, ..Self::lasting(pool, turns, acquire_timeout, begin_timeout) }
     }
 
     /// Connections to a file, which stay.
@@ -83,6 +97,7 @@ impl Source {
             acquire_timeout,
             begin_timeout,
             reopen: None,
+            place: None,
             health: Arc::default(),
         }
     }
@@ -139,9 +154,10 @@ impl Source {
         loop {
             let error = match self.pool().begin_with_options(options).await {
                 Ok(tx) => return Ok(tx),
+                Err(DbErr::ConnectionAcquire(error)) => return Err(self.unreachable(error).await),
                 Err(error) => error,
             };
-            let was_connected = matches!(error, sea_orm::DbErr::Exec(_) | sea_orm::DbErr::Query(_));
+            let was_connected = matches!(error, DbErr::Exec(_) | DbErr::Query(_));
             let error = match sort(error, "the database") {
                 // Nobody got there first: the file was busy all the time.
                 StoreError::Conflict { .. } => return Err(unavailable(NoAnswer(self.begin_timeout))),
@@ -153,6 +169,18 @@ impl Source {
             }
             left -= 1;
         }
+    }
+
+    /// Says why no connection could be had. The pool keeps that to itself, so the server's door is knocked at once more.
+    async fn unreachable(&self, error: ConnAcquireErr) -> StoreError {
+        let Some((host, port)) = &self.place else { return unavailable(DbErr::ConnectionAcquire(error)) };
+        let place = format!("{host}:{port}");
+        let cause = match timeout(KNOCK_TIMEOUT, TcpStream::connect((host.as_str(), *port))).await {
+            Ok(Err(refused)) => refused.to_string(),
+            Ok(Ok(_)) => "it takes connections, but lets nobody in".to_owned(),
+            Err(_) => "nothing answers there".to_owned(),
+        };
+        unavailable(Unreachable { place, cause })
     }
 
     /// Leaves the old connections to whoever still uses them.

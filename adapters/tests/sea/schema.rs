@@ -6,6 +6,7 @@ use adapters::sea::{MigrateError, SeaStore};
 use ports::store::{SchemaState, Store};
 use sea_orm::ConnectionTrait;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -123,4 +124,23 @@ fn a_connection_string_is_never_shown() {
 async fn nor_is_one_that_cannot_be_read() {
     let error = SeaStore::connect_postgres(&postgres_options("nonsense hush")).await.map(drop).unwrap_err();
     assert!(!format!("{error:?} {error}").contains("hush"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_with_what_was_found_but_without_secrets() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    let mut options = postgres_options(&format!("postgres://me:hush@{place}/db"));
+    options.connect_timeout = Duration::from_millis(300);
+    // Nobody answers what is sent there.
+    let silent = chain(&SeaStore::connect_postgres(&options).await.map(drop).unwrap_err());
+    drop(listener);
+    let refused = chain(&SeaStore::connect_postgres(&options).await.map(drop).unwrap_err());
+    for (said, cause) in [(silent, "lets nobody in"), (refused, "refused")] {
+        assert!(said.contains(&place) && said.contains(cause) && !said.contains("hush"), "{said}");
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", chain(cause)))
 }
