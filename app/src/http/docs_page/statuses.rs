@@ -37,6 +37,8 @@ const BODY: Group = &[&MALFORMED_REQUEST, &BODY_TOO_LARGE, &UNSUPPORTED_MEDIA_TY
 const CHANGE: Group = &[&IDEMPOTENCY_KEY_REUSED, &BUSY];
 /// Changes something in a project that is not archived.
 const WRITE: Group = &[&PROJECT_UNKNOWN, &PROJECT_ARCHIVED, &IDEMPOTENCY_KEY_REUSED, &BUSY];
+/// Stands in a lane of its project, which may have closed.
+const HOT: Group = &[&SHUTTING_DOWN];
 /// Runs in a session.
 const SESSION: Group = &[&SESSION_NOT_YOURS, &SESSION_ENDED];
 /// Is about tokens of the caller's own.
@@ -46,28 +48,20 @@ const ALL_PROJECTS: Group = &[&ROLE_TOO_LOW, &NEEDS_ALL_PROJECTS];
 /// Changes a key that is there.
 const KNOWN_KEY: Group = &[&ROLE_TOO_LOW, &KEY_UNKNOWN, &KEY_REVOKED];
 /// Asks for locks.
-const ACQUIRE: Group = &[
-    &LOCK_HELD,
-    &DEADLOCK,
-    &LINE_FULL,
-    &TICKET_NOT_YOURS,
-    &TICKET_EXPIRED,
-    &TICKET_MISMATCH,
-    &TOKENS_USED_UP,
-    &SHUTTING_DOWN,
-];
+const ACQUIRE: Group =
+    &[&LOCK_HELD, &DEADLOCK, &LINE_FULL, &TICKET_NOT_YOURS, &TICKET_EXPIRED, &TICKET_MISMATCH, &TOKENS_USED_UP];
 
 /// Every operation, by its id.
 const OPERATIONS: &[(&str, &[Group])] = &[
-    ("acquire_locks", &[KEYED, BODY, WRITE, SESSION, ACQUIRE]),
+    ("acquire_locks", &[KEYED, BODY, WRITE, HOT, SESSION, ACQUIRE]),
     ("archive_project", &[KEYED, WRITE, ALL_PROJECTS, &[&PROJECT_DEFAULT_STAYS]]),
     ("check_locks", &[KEYED, BODY, PROJECT, &[&SESSION_NOT_YOURS]]),
     ("create_key", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &NEEDS_ALL_PROJECTS, &EXPIRY_PASSED]]),
     ("create_project", &[KEYED, BODY, WRITE, ALL_PROJECTS, &[&PROJECT_EXISTS]]),
-    ("end_session", &[KEYED, WRITE, SESSION]),
-    ("force_release_lock", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &TOKEN_UNKNOWN, &TOKEN_STALE]]),
+    ("end_session", &[KEYED, WRITE, HOT, SESSION]),
+    ("force_release_lock", &[KEYED, BODY, WRITE, HOT, &[&ROLE_TOO_LOW, &TOKEN_UNKNOWN, &TOKEN_STALE]]),
     ("health", &[OPEN]),
-    ("leave_line", &[KEYED, WRITE, SESSION, &[&TICKET_NOT_YOURS]]),
+    ("leave_line", &[KEYED, WRITE, HOT, SESSION, &[&TICKET_NOT_YOURS]]),
     ("list_audit_entries", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
     ("list_keys", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
     ("list_locks", &[KEYED, PROJECT]),
@@ -77,9 +71,9 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("me", &[KEYED, PROJECT]),
     ("metrics", &[OPEN]),
     ("ready", &[OPEN]),
-    ("release_all_locks", &[KEYED, WRITE, SESSION]),
-    ("release_locks", &[KEYED, BODY, WRITE, SESSION, OWN_TOKENS]),
-    ("renew_locks", &[KEYED, BODY, WRITE, SESSION, OWN_TOKENS]),
+    ("release_all_locks", &[KEYED, WRITE, HOT, SESSION]),
+    ("release_locks", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_TOKENS]),
+    ("renew_locks", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_TOKENS]),
     ("revoke_key", &[KEYED, PROJECT, CHANGE, KNOWN_KEY]),
     ("rotate_key", &[KEYED, WRITE, KNOWN_KEY]),
 ];
