@@ -55,7 +55,7 @@ pub fn openapi() -> Result<String, Box<dyn Error + Send + Sync>> {
 
 fn parts() -> Result<Parts, Box<dyn Error + Send + Sync>> {
     let store = Arc::new(InMemoryStore::new(Arc::new(SystemClock)));
-    let metrics = Metrics::for_tests()?;
+    let metrics = Metrics::unexported()?;
     let env = EnvKeys::new(&crate::config::Identity::default())?;
     Ok(Parts {
         store: store.clone(),

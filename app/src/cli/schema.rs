@@ -65,7 +65,7 @@ pub async fn epoch(command: Epoch, config: Config) -> Result<(), Failure> {
     match command {
         Epoch::Bump => {
             let internal = |error: &dyn std::error::Error| Failure::new(Exit::Failed, error);
-            let metrics = Metrics::for_tests().map_err(|error| internal(&error))?;
+            let metrics = Metrics::unexported().map_err(|error| internal(&error))?;
             let ids = Arc::new(RandomIds);
             let project = ProjectId::parse(DEFAULT_PROJECT).map_err(|error| internal(&error))?;
             let call = Call::of_system(project, format!("cli_{}", ids.random_name())).map_err(|e| internal(&e))?;

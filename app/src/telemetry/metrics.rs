@@ -46,16 +46,16 @@ pub struct PoolStatus {
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
 impl Metrics {
-    /// Instruments that only `/metrics` reads; no global state is touched, so tests may have as many as they like.
+    /// Instruments that only `/metrics` reads: for commands that serve nothing, and for tests. No global state is touched.
     ///
     /// # Errors
     ///
     /// If the exporter can't be built, which is a defect.
-    pub fn for_tests() -> Result<Self, MetricsError> {
+    pub fn unexported() -> Result<Self, MetricsError> {
         Self::build(Resource::builder_empty().build(), None)
     }
 
-    /// As [`Metrics::for_tests`], with the resource that is told of, and also read by `reader` if there is one.
+    /// As [`Metrics::unexported`], with the resource that is told of, and also read by `reader` if there is one.
     pub(super) fn build(resource: Resource, reader: Option<super::otlp::MetricReader>) -> Result<Self, MetricsError> {
         let registry = Registry::new();
         let prometheus = opentelemetry_prometheus::exporter()
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_instrument_shows_in_the_prometheus_text() {
-        let metrics = Metrics::for_tests().unwrap();
+        let metrics = Metrics::unexported().unwrap();
         metrics.request("GET", "/v1/locks/:key", 200, 0.002);
         metrics.unit_of_work("lock.acquire", "committed", 2, 0.001);
         metrics.watch_pool(|| PoolStatus { size: 5, idle: 3 });
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn two_sets_do_not_mix() {
-        let (one, other) = (Metrics::for_tests().unwrap(), Metrics::for_tests().unwrap());
+        let (one, other) = (Metrics::unexported().unwrap(), Metrics::unexported().unwrap());
         one.locks_held(7);
         assert!(!other.render().unwrap().contains("pointsman_locks_held 7"));
     }

@@ -96,7 +96,7 @@ impl Server {
 
     /// Another server over the same store.
     pub(crate) fn over(store: Arc<dyn Store>) -> Self {
-        let metrics = Metrics::for_tests().unwrap();
+        let metrics = Metrics::unexported().unwrap();
         let env = EnvKeys::new(&config().identity).unwrap();
         let authenticator = Arc::new(Authenticator::new(env, store.clone(), metrics.clone()));
         let parts = Parts {

@@ -114,7 +114,7 @@ impl Server {
             .at("/openapi.json", docs_page::json(&document))
             .at("/problems/:slug", problem::pages())
             .nest("/v1", service);
-        let metrics = Metrics::for_tests().unwrap();
+        let metrics = Metrics::unexported().unwrap();
         let made = AtomicU32::new(0);
         let endpoint = stack(
             routes,

@@ -37,7 +37,7 @@ impl Desk {
 
     /// Another server over the same store.
     pub(crate) fn over(store: Arc<dyn Store>) -> Self {
-        let metrics = Metrics::for_tests().unwrap();
+        let metrics = Metrics::unexported().unwrap();
         let ids = Arc::new(CountedIds::default());
         let executor = Executor::new(store.clone(), ids, metrics.clone());
         let stopping = CancellationToken::new();
