@@ -12,8 +12,10 @@ mod locks;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::ids::ProjectId;
 use ports::clock::Clock;
 use ports::store::{PoolState, SchemaState, Store, StoreError, UnitOfWork};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -51,6 +53,8 @@ struct InMemoryUnitOfWork {
     writer: Option<Writer>,
     /// Writes that began and did not succeed. As in a database, nothing of such a unit of work can be kept.
     failed_writes: u32,
+    /// The lock tables locked here, and when.
+    locked: BTreeMap<ProjectId, DateTime<Utc>>,
 }
 
 struct Writer {
@@ -75,7 +79,13 @@ impl InMemoryStore {
 
     fn unit(&self, writer: Option<Writer>) -> Box<dyn UnitOfWork> {
         let draft = self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Box::new(InMemoryUnitOfWork { clock: Arc::clone(&self.clock), draft, writer, failed_writes: 0 })
+        Box::new(InMemoryUnitOfWork {
+            clock: Arc::clone(&self.clock),
+            draft,
+            writer,
+            failed_writes: 0,
+            locked: BTreeMap::new(),
+        })
     }
 }
 

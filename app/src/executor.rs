@@ -26,6 +26,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::audit::{Entry, OUTCOME_OK};
 use domain::idempotency::{KEPT_HOURS, Record};
 use domain::ids::{ProjectId, SessionId};
+pub use journal::session_died;
 use journal::{Journal, Refused};
 use ports::ids::IdSource;
 use ports::store::{Store, StoreError};

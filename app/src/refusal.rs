@@ -70,6 +70,7 @@ impl Refusal {
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } => "session-not-yours",
                 SessionRefusal::Ended { .. } => "session-ended",
+                SessionRefusal::Unknown { .. } => "session-unknown",
             },
         }
     }
@@ -101,6 +102,7 @@ impl Refusal {
             },
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } | SessionRefusal::Ended { .. } => true,
+                SessionRefusal::Unknown { .. } => false,
             },
         }
     }

@@ -1,8 +1,73 @@
-//! Sessions: which incarnation of an agent is speaking.
+//! Sessions: which incarnation of an agent is speaking, and whether it lives.
+//!
+//! A session lives for its TTL after the last sign of life that was written down, and never again after that: not when
+//! it is heard from later, nor when nobody has noticed its end. What it holds is free at that instant.
 
 use crate::ids::{AgentId, ProjectId, SessionId};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+/// How long a session lives without a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct SessionTtl(u32);
+
+/// A TTL of a session out of bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the TTL of a session is {given} seconds: it must be {} to {}",
+    SessionTtl::SECONDS_MIN,
+    SessionTtl::SECONDS_MAX
+)]
+pub struct InvalidSessionTtl {
+    /// What was asked for, in seconds.
+    pub given: u32,
+}
+
+impl SessionTtl {
+    /// The shortest TTL.
+    pub const SECONDS_MIN: u32 = 30;
+    /// The longest TTL: a day.
+    pub const SECONDS_MAX: u32 = 24 * 3600;
+    /// The TTL of a session for which none was chosen: 15 minutes.
+    pub const DEFAULT: Self = Self(15 * 60);
+    /// A sign of life is written down when this part of the TTL has passed since the one before.
+    pub const SIGNS_PER_TTL: i32 = 10;
+
+    /// Checks the bounds.
+    pub fn try_new(seconds: u32) -> Result<Self, InvalidSessionTtl> {
+        let fits = (Self::SECONDS_MIN..=Self::SECONDS_MAX).contains(&seconds);
+        if fits { Ok(Self(seconds)) } else { Err(InvalidSessionTtl { given: seconds }) }
+    }
+
+    /// The length in seconds.
+    pub const fn seconds(self) -> u32 {
+        self.0
+    }
+
+    fn length(self) -> TimeDelta {
+        TimeDelta::seconds(i64::from(self.0))
+    }
+}
+
+impl Default for SessionTtl {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl From<SessionTtl> for u32 {
+    fn from(ttl: SessionTtl) -> Self {
+        ttl.0
+    }
+}
+
+impl TryFrom<u32> for SessionTtl {
+    type Error = InvalidSessionTtl;
+    fn try_from(seconds: u32) -> Result<Self, InvalidSessionTtl> {
+        Self::try_new(seconds)
+    }
+}
 
 /// One incarnation of an agent in a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,10 +80,23 @@ pub struct Session {
     pub agent: AgentId,
     /// Whether the server made it for calls that name no session.
     pub is_default: bool,
+    /// How long it lives after a sign of life.
+    pub ttl: SessionTtl,
     /// When it was first used.
     pub started_at: DateTime<Utc>,
-    /// When it ended; an ended session never comes back.
+    /// The last sign of life that was written down.
+    pub last_seen_at: DateTime<Utc>,
+    /// Until when it lives, exclusive, unless it is heard from before. Of an ended session, when it ended.
+    pub live_until: DateTime<Utc>,
+    /// When it ended, once that was written down; an ended session never comes back.
     pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl Session {
+    /// Whether it lives at this instant, whatever was written down. There is no grace.
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.ended_at.is_none() && now < self.live_until
+    }
 }
 
 /// Why a session cannot be used.
@@ -38,6 +116,12 @@ pub enum SessionRefusal {
         /// When it ended.
         ended_at: DateTime<Utc>,
     },
+    /// No session of that name was ever used.
+    #[error("there is no session `{id}`")]
+    Unknown {
+        /// The session that was named.
+        id: SessionId,
+    },
 }
 
 /// Who is speaking, before it is known whether the session exists.
@@ -55,58 +139,152 @@ pub struct SessionRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolved {
     /// It exists and may go on.
-    Known(Session),
-    /// It starts with this call and must be saved.
+    Known {
+        /// The session as it is now.
+        session: Session,
+        /// Whether this call changed it, so that it must be saved as seen.
+        is_changed: bool,
+    },
+    /// It starts with this call and must be added.
     Started(Session),
+    /// The default session before has died: its end must be saved, with that of all it held, and this one added.
+    Replaced {
+        /// The one that died, as it ended.
+        dead: Session,
+        /// The new incarnation, which holds nothing.
+        started: Session,
+    },
 }
 
 impl Resolved {
     /// The session, whichever way it came.
     pub fn session(&self) -> &Session {
         match self {
-            Self::Known(session) | Self::Started(session) => session,
+            Self::Known { session, .. } | Self::Started(session) | Self::Replaced { started: session, .. } => session,
         }
     }
 }
 
-/// Decides in which session a call runs.
+/// Decides in which session a call runs; the call is a sign of life.
 ///
-/// `found` is the stored session: of the named id, or else the agent's live default one. `fresh` names a default
-/// session that has to be started.
+/// `found` is the stored session: of the named id, or else the agent's default one whose end was not written down.
+/// `fresh` names a default session that has to be started.
 pub fn resolve(
     request: SessionRequest,
     found: Option<Session>,
     fresh: SessionId,
     now: DateTime<Utc>,
 ) -> Result<Resolved, SessionRefusal> {
-    let start = |request: SessionRequest| {
-        let is_default = request.named.is_none();
-        Session {
-            project: request.project,
-            id: request.named.unwrap_or(fresh),
-            agent: request.agent,
-            is_default,
-            started_at: now,
-            ended_at: None,
-        }
-    };
+    let SessionRequest { project, agent, named } = request;
+    let is_default = named.is_none();
+    let start = |id: SessionId| started(project, id, agent.clone(), is_default, SessionTtl::DEFAULT, now);
     match found {
-        None => Ok(Resolved::Started(start(request))),
-        Some(session) if session.agent != request.agent => Err(SessionRefusal::NotYours { id: session.id }),
-        Some(session) => match session.ended_at {
-            None => Ok(Resolved::Known(session)),
-            Some(_) if request.named.is_none() => Ok(Resolved::Started(start(request))),
-            Some(ended_at) => Err(SessionRefusal::Ended { id: session.id, ended_at }),
-        },
+        None => Ok(Resolved::Started(start(named.unwrap_or(fresh)))),
+        Some(session) if is_default && session.agent == agent && !session.is_live(now) => {
+            Ok(match reap(&session, now) {
+                Some(dead) => Resolved::Replaced { dead, started: start(fresh) },
+                None => Resolved::Started(start(fresh)),
+            })
+        }
+        Some(session) => own(session, &agent, now).map(|session| known(session, now)),
     }
+}
+
+/// The command to start a session by name, with a TTL of one's own choosing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The project of the call.
+    pub project: ProjectId,
+    /// The agent the key is bound to.
+    pub agent: AgentId,
+    /// The name of the session.
+    pub id: SessionId,
+    /// How long it lives after a sign of life.
+    pub ttl: SessionTtl,
+}
+
+/// Starts a session. For its own agent, while it lives, doing so again is a sign of life, and the TTL is that of the last
+/// time; an end that was promised never moves back.
+pub fn register(
+    registration: Registration,
+    found: Option<Session>,
+    now: DateTime<Utc>,
+) -> Result<Resolved, SessionRefusal> {
+    let Registration { project, agent, id, ttl } = registration;
+    let Some(session) = found else { return Ok(Resolved::Started(started(project, id, agent, false, ttl, now))) };
+    let session = own(session, &agent, now)?;
+    if session.ttl == ttl {
+        return Ok(known(session, now));
+    }
+    Ok(Resolved::Known { session: marked(&Session { ttl, ..session }, now), is_changed: true })
+}
+
+/// A call that does nothing but say that the session lives. It starts none.
+pub fn heartbeat(
+    agent: &AgentId,
+    id: &SessionId,
+    found: Option<Session>,
+    now: DateTime<Utc>,
+) -> Result<Resolved, SessionRefusal> {
+    let session = found.ok_or_else(|| SessionRefusal::Unknown { id: id.clone() })?;
+    own(session, agent, now).map(|session| known(session, now))
+}
+
+/// Takes a sign of life; answers the session as it must be saved. `None` if the last one that was written down is young
+/// enough, or the session lives no more.
+pub fn seen(session: &Session, now: DateTime<Utc>) -> Option<Session> {
+    let is_old = now - session.last_seen_at >= session.ttl.length() / SessionTtl::SIGNS_PER_TTL;
+    (session.is_live(now) && is_old).then(|| marked(session, now))
 }
 
 /// Ends a session for good.
 pub fn end(session: Session, now: DateTime<Utc>) -> Result<Session, SessionRefusal> {
-    match session.ended_at {
-        None => Ok(Session { ended_at: Some(now), ..session }),
-        Some(ended_at) => Err(SessionRefusal::Ended { id: session.id, ended_at }),
+    if session.is_live(now) {
+        return Ok(Session { live_until: now, ended_at: Some(now), ..session });
     }
+    Err(ended(session))
+}
+
+/// Writes down that a session has died, at the instant it did. `None` if it lives, or its end is written down already.
+pub fn reap(session: &Session, now: DateTime<Utc>) -> Option<Session> {
+    let is_unnoticed = session.ended_at.is_none() && !session.is_live(now);
+    is_unnoticed.then(|| Session { ended_at: Some(session.live_until), ..session.clone() })
+}
+
+fn started(
+    project: ProjectId,
+    id: SessionId,
+    agent: AgentId,
+    is_default: bool,
+    ttl: SessionTtl,
+    now: DateTime<Utc>,
+) -> Session {
+    let live_until = now + ttl.length();
+    Session { project, id, agent, is_default, ttl, started_at: now, last_seen_at: now, live_until, ended_at: None }
+}
+
+/// The session, if this agent may use it.
+fn own(session: Session, agent: &AgentId, now: DateTime<Utc>) -> Result<Session, SessionRefusal> {
+    if session.agent != *agent {
+        return Err(SessionRefusal::NotYours { id: session.id });
+    }
+    if session.is_live(now) { Ok(session) } else { Err(ended(session)) }
+}
+
+fn ended(session: Session) -> SessionRefusal {
+    SessionRefusal::Ended { id: session.id, ended_at: session.ended_at.unwrap_or(session.live_until) }
+}
+
+fn known(session: Session, now: DateTime<Utc>) -> Resolved {
+    match seen(&session, now) {
+        Some(session) => Resolved::Known { session, is_changed: true },
+        None => Resolved::Known { session, is_changed: false },
+    }
+}
+
+fn marked(session: &Session, now: DateTime<Utc>) -> Session {
+    let live_until = session.live_until.max(now + session.ttl.length());
+    Session { last_seen_at: session.last_seen_at.max(now), live_until, ..session.clone() }
 }
 
 #[cfg(test)]

@@ -142,9 +142,12 @@ macro_rules! given_id {
     };
 }
 
-fn is_name_character(c: char) -> bool {
+/// What names of people's and agents' choosing are made of.
+pub(crate) fn is_name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '/')
 }
+
+pub(crate) use given_id;
 
 given_id!(
     /// An agent: whoever acts. Bound to the key it calls with.
@@ -172,9 +175,17 @@ given_id!(
     ProjectId, 63, "lower-case letters, digits and -",
     |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
 );
+made_id!(
+    /// A schedule: submits tasks at set times.
+    ScheduleId, "sch"
+);
 given_id!(
     /// A session: one incarnation of an agent. Its locks are its own.
     SessionId, 128, "letters, digits and - _ . : @ /", is_name_character
+);
+made_id!(
+    /// A task of the work queue.
+    TaskId, "tsk"
 );
 made_id!(
     /// A place in the line for locks.

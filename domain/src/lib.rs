@@ -11,3 +11,4 @@ pub mod identity;
 pub mod ids;
 pub mod locks;
 pub mod page;
+pub mod work;

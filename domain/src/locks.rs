@@ -10,5 +10,6 @@ pub mod event;
 pub mod key;
 pub mod lease;
 pub mod refusal;
+pub mod stored;
 pub mod table;
 pub mod wants;

@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod audit;
+pub mod calendar;
 pub mod clock;
 pub mod events;
 pub mod idempotency;
@@ -12,3 +13,4 @@ pub mod identity;
 pub mod ids;
 pub mod locks;
 pub mod store;
+pub mod work;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use domain::ids::{AgentId, ProjectId, SessionId};
 use domain::locks::changes::Changes;
 use domain::locks::key::{KeyScope, LockKey};
-use domain::locks::lease::{EndedLease, Lease, Token, Waiter};
+use domain::locks::lease::{EndedLease, Lease, Token};
+use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
 
 /// The state of a project's lock table.
@@ -33,30 +34,38 @@ pub struct LeaseFilter {
 pub type LeaseCursor = (LockKey, Token);
 
 /// The leases, past leases and waiters of every project.
+///
+/// Leases and waiters come with the end of their session as stored, read in the same statement. A lease or waiter whose
+/// session is not stored ends by itself alone.
 #[async_trait]
 pub trait LockRepository {
     /// Locks a project's lock table until commit, then reads the clock and the counter. What is read from the table
     /// after this stays true until commit. `None` if there is no such project. In a unit of work that only reads,
     /// nothing is locked.
     async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError>;
-    /// The stored leases inside a scope, expired ones included.
-    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<Lease>, StoreError>;
-    /// The stored leases under these tokens, expired ones included.
-    async fn leases_load_by_token(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<Lease>, StoreError>;
-    /// The stored leases of a session, expired ones included.
+    /// The stored leases inside a scope, ended ones included.
+    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<StoredLease>, StoreError>;
+    /// The stored leases under these tokens, ended ones included.
+    async fn leases_load_by_token(
+        &mut self,
+        project: &ProjectId,
+        tokens: &[Token],
+    ) -> Result<Vec<StoredLease>, StoreError>;
+    /// The stored leases of these sessions, ended ones included.
     async fn leases_load_by_session(
         &mut self,
         project: &ProjectId,
-        session: &SessionId,
-    ) -> Result<Vec<Lease>, StoreError>;
-    /// The stored leases that have expired at an instant, at most `rows_max`, oldest first.
+        sessions: &[SessionId],
+    ) -> Result<Vec<StoredLease>, StoreError>;
+    /// The stored leases that hold no more at an instant, for their own expiry or the end of their session, at most
+    /// `rows_max`, by the instant they ended, then token.
     async fn leases_load_expired(
         &mut self,
         project: &ProjectId,
         now: DateTime<Utc>,
         rows_max: u32,
-    ) -> Result<Vec<Lease>, StoreError>;
-    /// Lists leases that are live at `now`, by key, then token.
+    ) -> Result<Vec<StoredLease>, StoreError>;
+    /// Lists leases that hold at `now`, by key, then token; those of dead sessions are not among them.
     async fn lease_list(
         &mut self,
         project: &ProjectId,
@@ -77,8 +86,9 @@ pub trait LockRepository {
     /// Deletes at most `rows_max` past leases that ended before an instant; answers how many.
     async fn ended_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError>;
     /// The whole line of a project, by place, lost places included.
-    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<Waiter>, StoreError>;
-    /// The projects with leases expired or places lost at an instant, at most `rows_max`: work for the sweeper.
+    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<StoredWaiter>, StoreError>;
+    /// The projects with leases expired, places lost, or sessions dead whose end is not written down, at an instant, at
+    /// most `rows_max`: work for the sweeper.
     async fn projects_with_expired(&mut self, now: DateTime<Utc>, rows_max: u32) -> Result<Vec<ProjectId>, StoreError>;
     /// How many leases and waiters are stored in all projects.
     async fn lock_counts(&mut self) -> Result<(u64, u64), StoreError>;

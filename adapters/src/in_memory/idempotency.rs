@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::idempotency::{Record, RequestName};
 use ports::idempotency::IdempotencyRepository;
 use ports::store::StoreError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) type Table = BTreeMap<RequestName, Record>;
@@ -15,13 +15,16 @@ pub(super) type Table = BTreeMap<RequestName, Record>;
 impl IdempotencyRepository for InMemoryUnitOfWork {
     async fn idempotency_load(&mut self, names: &[RequestName]) -> Result<Vec<Record>, StoreError> {
         let table = &self.read().idempotency;
-        Ok(names.iter().filter_map(|name| table.get(name).cloned()).collect())
+        let names: BTreeSet<&RequestName> = names.iter().collect();
+        Ok(names.into_iter().filter_map(|name| table.get(name).cloned()).collect())
     }
 
     async fn idempotency_add(&mut self, records: &[Record], forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut added = BTreeSet::new();
         for record in records {
             let table = Arc::make_mut(&mut self.write()?.idempotency);
-            if table.get(&record.name).is_some_and(|stored| stored.created_at >= forgotten_before) {
+            let is_young = |stored: &Record| stored.created_at >= forgotten_before;
+            if !added.insert(&record.name) || table.get(&record.name).is_some_and(is_young) {
                 return conflict("idempotency key");
             }
             table.insert(record.name.clone(), record.clone());

@@ -1,6 +1,6 @@
 //! The lock tables, one for each project.
 
-use super::{InMemoryUnitOfWork, conflict, rows};
+use super::{InMemoryUnitOfWork, State, conflict, rows};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::identity::project::DEFAULT_PROJECT;
@@ -8,6 +8,7 @@ use domain::ids::{ProjectId, SessionId, TicketId};
 use domain::locks::changes::Changes;
 use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::{EndedLease, Lease, Token, Waiter};
+use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
 use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, TableHead};
 use ports::store::StoreError;
@@ -70,7 +71,26 @@ impl ProjectTable {
     }
 
     fn has_expired(&self, now: DateTime<Utc>) -> bool {
-        self.leases.values().any(|lease| !lease.is_live(now)) || self.waiters.values().any(|w| !w.is_live(now))
+        self.leases.values().any(|lease| lease.expires_at <= now)
+            || self.waiters.values().any(|waiter| waiter.kept_until <= now)
+    }
+}
+
+impl State {
+    fn session_until(&self, project: &ProjectId, session: &SessionId) -> Option<DateTime<Utc>> {
+        self.agents.get(&(project.clone(), session.clone())).map(|session| session.live_until)
+    }
+
+    fn leases(&self, project: &ProjectId) -> impl Iterator<Item = StoredLease> {
+        self.locks.leases(project).map(|lease| StoredLease {
+            session_until: self.session_until(project, &lease.holder.session).unwrap_or(lease.expires_at),
+            lease: lease.clone(),
+        })
+    }
+
+    fn has_died(&self, project: &ProjectId, now: DateTime<Utc>) -> bool {
+        let mut open = self.agents.values().filter(|session| session.project == *project && session.ended_at.is_none());
+        open.any(|session| !session.is_live(now))
     }
 }
 
@@ -89,24 +109,33 @@ fn cursor(lease: &Lease) -> LeaseCursor {
 impl LockRepository for InMemoryUnitOfWork {
     async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError> {
         let now = self.clock.now();
-        let table = self.read().locks.projects.get(project);
-        Ok(table.map(|table| TableHead { now, last_token: table.last_token }))
+        let Some(last_token) = self.read().locks.projects.get(project).map(|table| table.last_token) else {
+            return Ok(None);
+        };
+        if self.writer.is_some() {
+            self.locked.insert(project.clone(), now);
+        }
+        Ok(Some(TableHead { now, last_token }))
     }
 
-    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<Lease>, StoreError> {
-        Ok(self.read().locks.leases(project).filter(|lease| scope.contains(&lease.key)).cloned().collect())
+    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<StoredLease>, StoreError> {
+        Ok(self.read().leases(project).filter(|stored| scope.contains(&stored.lease.key)).collect())
     }
 
-    async fn leases_load_by_token(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<Lease>, StoreError> {
-        Ok(self.read().locks.leases(project).filter(|lease| tokens.contains(&lease.token)).cloned().collect())
+    async fn leases_load_by_token(
+        &mut self,
+        project: &ProjectId,
+        tokens: &[Token],
+    ) -> Result<Vec<StoredLease>, StoreError> {
+        Ok(self.read().leases(project).filter(|stored| tokens.contains(&stored.lease.token)).collect())
     }
 
     async fn leases_load_by_session(
         &mut self,
         project: &ProjectId,
-        session: &SessionId,
-    ) -> Result<Vec<Lease>, StoreError> {
-        Ok(self.read().locks.leases(project).filter(|lease| lease.holder.session == *session).cloned().collect())
+        sessions: &[SessionId],
+    ) -> Result<Vec<StoredLease>, StoreError> {
+        Ok(self.read().leases(project).filter(|stored| sessions.contains(&stored.lease.holder.session)).collect())
     }
 
     async fn leases_load_expired(
@@ -114,10 +143,9 @@ impl LockRepository for InMemoryUnitOfWork {
         project: &ProjectId,
         now: DateTime<Utc>,
         rows_max: u32,
-    ) -> Result<Vec<Lease>, StoreError> {
-        let mut expired: Vec<Lease> =
-            self.read().locks.leases(project).filter(|lease| !lease.is_live(now)).cloned().collect();
-        expired.sort_by_key(|lease| (lease.expires_at, lease.token));
+    ) -> Result<Vec<StoredLease>, StoreError> {
+        let mut expired: Vec<StoredLease> = self.read().leases(project).filter(|stored| !stored.is_live(now)).collect();
+        expired.sort_by_key(|stored| (stored.ends_at(), stored.lease.token));
         expired.truncate(rows(rows_max));
         Ok(expired)
     }
@@ -132,11 +160,10 @@ impl LockRepository for InMemoryUnitOfWork {
     ) -> Result<Page<Lease, LeaseCursor>, StoreError> {
         let mut found: Vec<Lease> = self
             .read()
-            .locks
             .leases(project)
-            .filter(|lease| lease.is_live(now) && passes(lease, filter))
-            .filter(|lease| after.is_none_or(|after| cursor(lease) > *after))
-            .cloned()
+            .filter(|stored| stored.is_live(now))
+            .map(|stored| stored.lease)
+            .filter(|lease| passes(lease, filter) && after.is_none_or(|after| cursor(lease) > *after))
             .collect();
         found.sort_by_key(cursor);
         Ok(Page::cut(found, size, cursor))
@@ -171,15 +198,22 @@ impl LockRepository for InMemoryUnitOfWork {
         Ok(pruned as u64)
     }
 
-    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<Waiter>, StoreError> {
-        let table = self.read().locks.projects.get(project);
-        let mut line: Vec<Waiter> = table.map(|table| table.waiters.values().cloned().collect()).unwrap_or_default();
-        line.sort_by_key(|waiter| waiter.place);
+    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<StoredWaiter>, StoreError> {
+        let state = self.read();
+        let stored = |waiter: &Waiter| StoredWaiter {
+            session_until: state.session_until(project, &waiter.holder.session).unwrap_or(waiter.kept_until),
+            waiter: waiter.clone(),
+        };
+        let waiters = state.locks.projects.get(project).into_iter().flat_map(|table| table.waiters.values());
+        let mut line: Vec<StoredWaiter> = waiters.map(stored).collect();
+        line.sort_by_key(|stored| stored.waiter.place);
         Ok(line)
     }
 
     async fn projects_with_expired(&mut self, now: DateTime<Utc>, rows_max: u32) -> Result<Vec<ProjectId>, StoreError> {
-        let projects = self.read().locks.projects.iter().filter(|(_, table)| table.has_expired(now));
+        let state = self.read();
+        let has_work = |id: &ProjectId, table: &ProjectTable| table.has_expired(now) || state.has_died(id, now);
+        let projects = state.locks.projects.iter().filter(|(id, table)| has_work(id, table));
         Ok(projects.take(rows(rows_max)).map(|(id, _)| id.clone()).collect())
     }
 

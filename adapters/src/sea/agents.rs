@@ -1,67 +1,146 @@
 use crate::sea::clock::{instant, instant_maybe, to_us};
-use crate::sea::dialect::Kind;
-use crate::sea::error::corrupt;
+use crate::sea::dialect::{Column, Kind};
+use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
-use domain::agents::Session;
+use chrono::{DateTime, Utc};
+use domain::agents::{Session, SessionTtl};
 use domain::ids::{AgentId, ProjectId, SessionId};
-use ports::agents::SessionRepository;
+use domain::page::{Page, PageSize};
+use ports::agents::{SessionFilter, SessionRepository};
 use ports::store::StoreError;
-use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{FromQueryResult, Value};
+use serde::Serialize;
 
 const TABLE: &str = "sessions";
-const FIELDS: &str = "project_id, id, agent_id, is_default, started_at_us, ended_at_us";
+const FIELDS: &str =
+    "project_id, id, agent_id, is_default, ttl_seconds, started_at_us, last_seen_at_us, live_until_us, ended_at_us";
 
-mod row {
-    use sea_orm::entity::prelude::*;
+const COLUMNS: [Column; 9] = [
+    ("project_id", Kind::Text),
+    ("id", Kind::Text),
+    ("agent_id", Kind::Text),
+    ("is_default", Kind::Bool),
+    ("ttl_seconds", Kind::Int),
+    ("started_at_us", Kind::Int),
+    ("last_seen_at_us", Kind::Int),
+    ("live_until_us", Kind::Int),
+    ("ended_at_us", Kind::Int),
+];
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "sessions")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) project_id: String,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) id: String,
-        pub(super) agent_id: String,
-        pub(super) is_default: bool,
-        pub(super) started_at_us: i64,
-        pub(super) ended_at_us: Option<i64>,
-    }
+/// What a sign of life or an end changes, and where.
+const CHANGED: [Column; 7] = [
+    ("project_id", Kind::Text),
+    ("id", Kind::Text),
+    ("ttl_seconds", Kind::Int),
+    ("last_seen_at_us", Kind::Int),
+    ("live_until_us", Kind::Int),
+    ("ended_at_us", Kind::Int),
+    ("locked_at_us", Kind::Int),
+];
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+#[derive(Debug, FromQueryResult, Serialize)]
+struct Row {
+    project_id: String,
+    id: String,
+    agent_id: String,
+    is_default: bool,
+    ttl_seconds: i64,
+    started_at_us: i64,
+    last_seen_at_us: i64,
+    live_until_us: i64,
+    ended_at_us: Option<i64>,
 }
 
-impl TryFrom<row::Model> for Session {
+/// A row and when the table that guards it was locked.
+#[derive(Serialize)]
+struct GuardedRow {
+    #[serde(flatten)]
+    row: Row,
+    locked_at_us: i64,
+}
+
+/// A write of a session whose project's lock table was not locked before.
+#[derive(Debug, thiserror::Error)]
+#[error("the lock table of project {0} must be locked before a session of it is written")]
+struct NotLocked(ProjectId);
+
+impl TryFrom<Row> for Session {
     type Error = StoreError;
 
-    fn try_from(row: row::Model) -> Result<Self, StoreError> {
-        let row::Model { project_id, id, agent_id, is_default, started_at_us, ended_at_us } = row;
-        let name = format!("{project_id}/{id}");
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let name = format!("{}/{}", row.project_id, row.id);
+        let seconds = u32::try_from(row.ttl_seconds).map_err(|error| corrupt(TABLE, "ttl_seconds", &name, error))?;
         Ok(Self {
-            project: ProjectId::parse(&project_id).map_err(|error| corrupt(TABLE, "project_id", &name, error))?,
-            id: SessionId::parse(&id).map_err(|error| corrupt(TABLE, "id", &name, error))?,
-            agent: AgentId::parse(&agent_id).map_err(|error| corrupt(TABLE, "agent_id", &name, error))?,
-            is_default,
-            started_at: instant(started_at_us, TABLE, "started_at_us", &name)?,
-            ended_at: instant_maybe(ended_at_us, TABLE, "ended_at_us", &name)?,
+            project: ProjectId::parse(&row.project_id).map_err(|error| corrupt(TABLE, "project_id", &name, error))?,
+            id: SessionId::parse(&row.id).map_err(|error| corrupt(TABLE, "id", &name, error))?,
+            agent: AgentId::parse(&row.agent_id).map_err(|error| corrupt(TABLE, "agent_id", &name, error))?,
+            is_default: row.is_default,
+            ttl: SessionTtl::try_new(seconds).map_err(|error| corrupt(TABLE, "ttl_seconds", &name, error))?,
+            started_at: instant(row.started_at_us, TABLE, "started_at_us", &name)?,
+            last_seen_at: instant(row.last_seen_at_us, TABLE, "last_seen_at_us", &name)?,
+            live_until: instant(row.live_until_us, TABLE, "live_until_us", &name)?,
+            ended_at: instant_maybe(row.ended_at_us, TABLE, "ended_at_us", &name)?,
         })
     }
 }
 
-impl From<&Session> for row::ActiveModel {
+impl From<&Session> for Row {
     fn from(session: &Session) -> Self {
-        let Session { project, id, agent, is_default, started_at, ended_at } = session;
+        let Session { project, id, agent, is_default, ttl, started_at, last_seen_at, live_until, ended_at } = session;
         Self {
-            project_id: ActiveValue::Set(project.as_str().to_owned()),
-            id: ActiveValue::Set(id.as_str().to_owned()),
-            agent_id: ActiveValue::Set(agent.as_str().to_owned()),
-            is_default: ActiveValue::Set(*is_default),
-            started_at_us: ActiveValue::Set(to_us(*started_at)),
-            ended_at_us: ActiveValue::Set(ended_at.map(to_us)),
+            project_id: project.as_str().to_owned(),
+            id: id.as_str().to_owned(),
+            agent_id: agent.as_str().to_owned(),
+            is_default: *is_default,
+            ttl_seconds: ttl.seconds().into(),
+            started_at_us: to_us(*started_at),
+            last_seen_at_us: to_us(*last_seen_at),
+            live_until_us: to_us(*live_until),
+            ended_at_us: ended_at.map(to_us),
         }
+    }
+}
+
+fn texts<T: ToString>(ids: &[T]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+impl SeaUnitOfWork {
+    async fn sessions(
+        &mut self,
+        condition: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Session>, StoreError> {
+        let statement = self.statement(format!("SELECT {FIELDS} FROM {TABLE} WHERE {condition}"), values);
+        let rows: Vec<Row> = self.rows(statement, TABLE).await?;
+        self.read_rows(rows)
+    }
+
+    fn guarded(&mut self, sessions: &[Session]) -> Result<Vec<GuardedRow>, StoreError> {
+        let guarded = sessions.iter().map(|session| match self.tables.get(&session.project) {
+            Some(head) => Ok(GuardedRow { row: Row::from(session), locked_at_us: to_us(head.now) }),
+            None => Err(failed(NotLocked(session.project.clone()))),
+        });
+        let guarded = guarded.collect();
+        self.check(guarded)
+    }
+
+    /// Changes rows whose end is not written down; a conflict unless all of them fit the condition.
+    async fn change_sessions(&mut self, sessions: &[Session], set: &str, condition: &str) -> Result<(), StoreError> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let rows = serde_json::to_string(&self.guarded(sessions)?).map_err(failed);
+        let rows = self.check(rows)?;
+        let sql = format!(
+            "UPDATE {TABLE} AS s SET {set} FROM {} \
+             WHERE s.project_id = r.project_id AND s.id = r.id AND s.ended_at_us IS NULL{condition}",
+            self.dialect.records("$1", &CHANGED)
+        );
+        let statement = self.statement(sql, [rows.into()]);
+        let written = self.run(statement, TABLE).await?;
+        self.expect_rows(written, sessions.len() as u64, TABLE)
     }
 }
 
@@ -73,36 +152,89 @@ impl SessionRepository for SeaUnitOfWork {
         ids: &[SessionId],
         default_of: &[AgentId],
     ) -> Result<Vec<Session>, StoreError> {
+        if ids.is_empty() && default_of.is_empty() {
+            return Ok(Vec::new());
+        }
         let any = |argument| self.dialect.any(argument, Kind::Text);
+        // Two halves, so that each finds its index; UNION tells a session that both find once.
         let sql = format!(
-            "SELECT {FIELDS} FROM {TABLE} WHERE project_id = $1 AND (id {} \
-             OR (is_default AND ended_at_us IS NULL AND agent_id {})) ORDER BY id",
+            "SELECT {FIELDS} FROM {TABLE} WHERE project_id = $1 AND id {} \
+             UNION SELECT {FIELDS} FROM {TABLE} \
+             WHERE project_id = $1 AND is_default AND ended_at_us IS NULL AND agent_id {} ORDER BY id",
             any("$2"),
             any("$3")
         );
-        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let agents: Vec<String> = default_of.iter().map(ToString::to_string).collect();
-        let values = [project.as_str().into(), self.dialect.texts(&ids), self.dialect.texts(&agents)];
+        let values = [project.as_str().into(), self.dialect.texts(&texts(ids)), self.dialect.texts(&texts(default_of))];
         let statement = self.statement(sql, values);
-        let rows: Vec<row::Model> = self.rows(statement, TABLE).await?;
+        let rows: Vec<Row> = self.rows(statement, TABLE).await?;
         self.read_rows(rows)
     }
 
-    async fn sessions_add(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
-        if sessions.is_empty() {
-            return Ok(());
-        }
-        let insert = row::Entity::insert_many(sessions.iter().map(row::ActiveModel::from));
-        self.run_query(&insert, TABLE).await.map(|_| ())
+    async fn sessions_dead(
+        &mut self,
+        project: &ProjectId,
+        now: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let condition =
+            "project_id = $1 AND ended_at_us IS NULL AND live_until_us <= $2 ORDER BY live_until_us, id LIMIT $3";
+        let values = [project.as_str().into(), to_us(now).into(), i64::from(rows_max).into()];
+        self.sessions(condition, values).await
     }
 
-    async fn session_end(&mut self, session: &Session) -> Result<(), StoreError> {
-        let update = row::Entity::update_many()
-            .col_expr(row::Column::EndedAtUs, session.ended_at.map(to_us).into())
-            .filter(row::Column::ProjectId.eq(session.project.as_str()))
-            .filter(row::Column::Id.eq(session.id.as_str()))
-            .filter(row::Column::EndedAtUs.is_null());
-        let written = self.run_query(&update, TABLE).await?;
-        self.expect_rows(written, 1, TABLE)
+    async fn session_list(
+        &mut self,
+        project: &ProjectId,
+        filter: &SessionFilter,
+        now: DateTime<Utc>,
+        after: Option<&SessionId>,
+        size: PageSize,
+    ) -> Result<Page<Session, SessionId>, StoreError> {
+        let SessionFilter { agent, is_live } = filter;
+        let mut values: Vec<Value> = Vec::new();
+        let mut bind = |value: Value| {
+            values.push(value);
+            format!("${}", values.len())
+        };
+        let mut conditions = vec![format!("project_id = {}", bind(project.as_str().into()))];
+        if let Some(agent) = agent {
+            conditions.push(format!("agent_id = {}", bind(agent.as_str().into())));
+        }
+        match is_live {
+            None => {}
+            Some(true) => {
+                conditions.push(format!("ended_at_us IS NULL AND live_until_us > {}", bind(to_us(now).into())));
+            }
+            Some(false) => {
+                conditions.push(format!("(ended_at_us IS NOT NULL OR live_until_us <= {})", bind(to_us(now).into())));
+            }
+        }
+        if let Some(id) = after {
+            conditions.push(format!("id > {}", bind(id.as_str().into())));
+        }
+        let rows_max = bind((i64::from(size.rows()) + 1).into());
+        let condition = format!("{} ORDER BY id LIMIT {rows_max}", conditions.join(" AND "));
+        let found = self.sessions(&condition, values).await?;
+        Ok(Page::cut(found, size, |session| session.id.clone()))
+    }
+
+    async fn sessions_add(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
+        let rows = self.guarded(sessions)?;
+        self.insert_rows(TABLE, &COLUMNS, "", &rows).await
+    }
+
+    async fn sessions_seen(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
+        let latest = |column: &str| self.dialect.greater(&format!("s.{column}"), &format!("r.{column}"));
+        let set = format!(
+            "ttl_seconds = r.ttl_seconds, last_seen_at_us = {}, live_until_us = {}",
+            latest("last_seen_at_us"),
+            latest("live_until_us")
+        );
+        self.change_sessions(sessions, &set, " AND s.live_until_us > r.locked_at_us").await
+    }
+
+    async fn sessions_end(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
+        let set = "live_until_us = r.live_until_us, ended_at_us = r.ended_at_us";
+        self.change_sessions(sessions, set, "").await
     }
 }

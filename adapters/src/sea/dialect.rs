@@ -12,6 +12,7 @@ use uuid::Uuid;
 pub(super) enum Kind {
     Text,
     Int,
+    Bool,
     /// As 32 hexadecimal digits in a batch.
     Uuid,
     /// As text in a batch.
@@ -45,6 +46,18 @@ impl Dialect {
     /// Keeps the rows found as they are until commit, shared with others who do the same.
     pub(super) fn for_share(self) -> &'static str {
         if self.is_postgres() { " FOR SHARE" } else { "" }
+    }
+
+    /// The greater of two values.
+    pub(super) fn greater(self, one: &str, other: &str) -> String {
+        let function = if self.is_postgres() { "greatest" } else { "max" };
+        format!("{function}({one}, {other})")
+    }
+
+    /// The lesser of two values.
+    pub(super) fn lesser(self, one: &str, other: &str) -> String {
+        let function = if self.is_postgres() { "least" } else { "min" };
+        format!("{function}({one}, {other})")
     }
 
     /// The order of facts, as far as the database knows it.
@@ -111,6 +124,7 @@ impl Dialect {
             let _ = match (self.is_postgres(), kind) {
                 (true, Kind::Uuid) => write!(sql, "{comma}{column} uuid"),
                 (true, Kind::Int) => write!(sql, "{comma}{column} bigint"),
+                (true, Kind::Bool) => write!(sql, "{comma}{column} boolean"),
                 (true, _) => write!(sql, "{comma}{column} text"),
                 (false, Kind::Uuid | Kind::Bytes) => write!(sql, "{comma}unhex(value->>'{column}') AS {column}"),
                 (false, _) => write!(sql, "{comma}value->>'{column}' AS {column}"),

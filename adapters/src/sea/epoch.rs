@@ -107,7 +107,7 @@ impl SeaUnitOfWork {
     }
 
     async fn lift_counters(&mut self, floor: i64) -> Result<(), StoreError> {
-        self.counters.clear();
+        self.tables.clear();
         let statement = self.statement("UPDATE lock_tables SET last_token = $1 WHERE last_token < $1", [floor.into()]);
         self.run(statement, "lock_tables").await.map(|_| ())
     }

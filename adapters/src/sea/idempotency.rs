@@ -11,6 +11,7 @@ use ports::store::StoreError;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const TABLE: &str = "idempotency_records";
 
@@ -83,8 +84,9 @@ impl IdempotencyRepository for SeaUnitOfWork {
         if names.is_empty() {
             return Ok(Vec::new());
         }
+        let names: BTreeSet<&RequestName> = names.iter().collect();
         let asked: Vec<_> = names
-            .iter()
+            .into_iter()
             .map(|RequestName { project, agent, key }| json!({ "p": project, "a": agent, "k": key }))
             .collect();
         let asked_rows = self.dialect.records("$1", &[("p", Kind::Text), ("a", Kind::Text), ("k", Kind::Text)]);
@@ -98,6 +100,9 @@ impl IdempotencyRepository for SeaUnitOfWork {
         if records.is_empty() {
             return Ok(());
         }
+        // PostgreSQL would fail in words of its own.
+        let names: BTreeSet<&RequestName> = records.iter().map(|record| &record.name).collect();
+        self.expect_rows(names.len() as u64, records.len() as u64, TABLE)?;
         let rows: Vec<Row> = records.iter().map(Row::from).collect();
         let rows = serde_json::to_string(&rows).map_err(failed);
         let rows = self.check(rows)?;

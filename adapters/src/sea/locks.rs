@@ -6,16 +6,17 @@ use crate::sea::dialect::{Column, Kind, prefix_end};
 use crate::sea::epoch::EpochCause;
 use crate::sea::error::failed;
 use crate::sea::locks::leases::{
-    HISTORY, HISTORY_COLUMNS, HISTORY_FIELDS, HistoryRow, LEASE_COLUMNS, LEASE_FIELDS, LEASES, LeaseRow,
+    HISTORY, HISTORY_COLUMNS, HISTORY_FIELDS, HistoryRow, LEASE_COLUMNS, LEASE_FIELDS, LEASES, LeaseRow, StoredLeaseRow,
 };
-use crate::sea::locks::waiters::{WAITER_COLUMNS, WAITER_FIELDS, WAITERS, WaiterRow};
+use crate::sea::locks::waiters::{StoredWaiterRow, WAITER_COLUMNS, WAITER_FIELDS, WAITERS, WaiterRow};
 use crate::sea::unit::{Access, SeaUnitOfWork};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, SessionId};
 use domain::locks::changes::Changes;
 use domain::locks::key::{KeyScope, LockKey};
-use domain::locks::lease::{EndedLease, Lease, Token, Waiter};
+use domain::locks::lease::{EndedLease, Lease, Token};
+use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
 use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, TableHead};
 use ports::store::StoreError;
@@ -44,6 +45,18 @@ struct CountsRow {
 
 const RANGE_COLUMNS: [Column; 2] = [("lo", Kind::Text), ("hi", Kind::Text)];
 
+/// Until when the session of a row lives: looked up by its key for each row, whatever the planner thinks of joins.
+fn session_until(table: &str, own_end: &str) -> String {
+    format!(
+        "COALESCE((SELECT s.live_until_us FROM sessions AS s \
+         WHERE s.project_id = {table}.project_id AND s.id = {table}.session_id), {table}.{own_end})"
+    )
+}
+
+fn lease_session_until() -> String {
+    session_until(LEASES, "expires_at_us")
+}
+
 fn tokens_of<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Vec<i64> {
     tokens.into_iter().map(|token| token.value()).collect()
 }
@@ -53,10 +66,11 @@ impl SeaUnitOfWork {
         &mut self,
         condition: &str,
         values: impl IntoIterator<Item = Value>,
-    ) -> Result<Vec<Lease>, StoreError> {
-        let sql = format!("SELECT {LEASE_FIELDS} FROM leases WHERE {condition}");
+    ) -> Result<Vec<StoredLease>, StoreError> {
+        let until = lease_session_until();
+        let sql = format!("SELECT {LEASE_FIELDS}, {until} AS session_until_us FROM leases WHERE {condition}");
         let statement = self.statement(sql, values);
-        let rows: Vec<LeaseRow> = self.rows(statement, LEASES).await?;
+        let rows: Vec<StoredLeaseRow> = self.rows(statement, LEASES).await?;
         self.read_rows(rows)
     }
 
@@ -72,26 +86,32 @@ impl SeaUnitOfWork {
     }
 
     /// Moves the counter from where it was read. A table that is locked here cannot have been moved by others.
-    async fn move_counter(&mut self, project: &ProjectId, read: i64, drawn: Option<i64>) -> Result<(), StoreError> {
-        let locked = self.counters.get(project).copied();
-        if locked.is_some_and(|counter| counter != read) {
+    async fn move_counter(
+        &mut self,
+        project: &ProjectId,
+        head: TableHead,
+        drawn: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let read = head.last_token;
+        let locked = self.tables.get(project).copied();
+        if locked.is_some_and(|locked| locked.last_token != read) {
             return Err(self.spoil(StoreError::Conflict { what: TABLES }));
         }
         if locked.is_some() && drawn.is_none() {
             return Ok(());
         }
-        let counter = drawn.unwrap_or(read);
+        let last_token = drawn.unwrap_or(read);
         if let Some(sidecar) = self.sidecar.clone() {
-            let reserved = sidecar.reserve(counter).await;
+            let reserved = sidecar.reserve(last_token).await;
             self.check(reserved)?;
         }
         let statement = self.statement(
             "UPDATE lock_tables SET last_token = $3 WHERE project_id = $1 AND last_token = $2",
-            [project.as_str().into(), read.into(), counter.into()],
+            [project.as_str().into(), read.into(), last_token.into()],
         );
         let written = self.run(statement, TABLES).await?;
         self.expect_rows(written, 1, TABLES)?;
-        self.counters.insert(project.clone(), counter);
+        self.tables.insert(project.clone(), TableHead { last_token, ..locked.unwrap_or(head) });
         Ok(())
     }
 
@@ -145,15 +165,15 @@ impl LockRepository for SeaUnitOfWork {
         );
         let statement = self.statement(sql, [project.as_str().into()]);
         let Some(HeadRow { last_token, now_us }) = self.row(statement, TABLES).await? else { return Ok(None) };
-        if self.access == Access::Write {
-            self.counters.insert(project.clone(), last_token);
-        }
         let now = self.clock.instant(now_us);
-        let now = self.check(now)?;
-        Ok(Some(TableHead { now, last_token }))
+        let head = TableHead { now: self.check(now)?, last_token };
+        if self.access == Access::Write {
+            self.tables.insert(project.clone(), head);
+        }
+        Ok(Some(head))
     }
 
-    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<Lease>, StoreError> {
+    async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<StoredLease>, StoreError> {
         let KeyScope { exact, ranges, everything } = scope;
         if *everything {
             return self.leases("project_id = $1 ORDER BY token", [project.as_str().into()]).await;
@@ -168,19 +188,27 @@ impl LockRepository for SeaUnitOfWork {
             let rows: Vec<_> = ranges.iter().map(|(lo, hi)| json!({ "lo": lo, "hi": hi })).collect();
             let records = self.dialect.records("$2", &RANGE_COLUMNS);
             let sql = format!(
-                "SELECT {LEASE_FIELDS} FROM {records} \
-                 JOIN leases ON project_id = $1 AND key >= r.lo AND key < r.hi ORDER BY token"
+                "SELECT {LEASE_FIELDS}, {} AS session_until_us FROM {records} \
+                 JOIN leases ON project_id = $1 AND key >= r.lo AND key < r.hi ORDER BY token",
+                lease_session_until()
             );
             let statement = self.statement(sql, [project.as_str().into(), json!(rows).to_string().into()]);
-            let rows: Vec<LeaseRow> = self.rows(statement, LEASES).await?;
-            found.extend(self.read_rows::<_, Lease>(rows)?);
+            let rows: Vec<StoredLeaseRow> = self.rows(statement, LEASES).await?;
+            found.extend(self.read_rows::<_, StoredLease>(rows)?);
         }
-        found.sort_by_key(|lease| lease.token);
-        found.dedup_by_key(|lease| lease.token);
+        found.sort_by_key(|stored| stored.lease.token);
+        found.dedup_by_key(|stored| stored.lease.token);
         Ok(found)
     }
 
-    async fn leases_load_by_token(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<Lease>, StoreError> {
+    async fn leases_load_by_token(
+        &mut self,
+        project: &ProjectId,
+        tokens: &[Token],
+    ) -> Result<Vec<StoredLease>, StoreError> {
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
         let condition = format!("project_id = $1 AND token {} ORDER BY token", self.dialect.any("$2", Kind::Int));
         let values = [project.as_str().into(), self.dialect.ints(&tokens_of(tokens))];
         self.leases(&condition, values).await
@@ -189,10 +217,14 @@ impl LockRepository for SeaUnitOfWork {
     async fn leases_load_by_session(
         &mut self,
         project: &ProjectId,
-        session: &SessionId,
-    ) -> Result<Vec<Lease>, StoreError> {
-        let condition = "project_id = $1 AND session_id = $2 ORDER BY token";
-        self.leases(condition, [project.as_str().into(), session.as_str().into()]).await
+        sessions: &[SessionId],
+    ) -> Result<Vec<StoredLease>, StoreError> {
+        if sessions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let condition = format!("project_id = $1 AND session_id {} ORDER BY token", self.dialect.any("$2", Kind::Text));
+        let sessions: Vec<String> = sessions.iter().map(ToString::to_string).collect();
+        self.leases(&condition, [project.as_str().into(), self.dialect.texts(&sessions)]).await
     }
 
     async fn leases_load_expired(
@@ -200,10 +232,17 @@ impl LockRepository for SeaUnitOfWork {
         project: &ProjectId,
         now: DateTime<Utc>,
         rows_max: u32,
-    ) -> Result<Vec<Lease>, StoreError> {
-        let condition = "project_id = $1 AND expires_at_us <= $2 ORDER BY expires_at_us, token LIMIT $3";
+    ) -> Result<Vec<StoredLease>, StoreError> {
+        let sql = format!(
+            "SELECT * FROM (SELECT {LEASE_FIELDS}, {} AS session_until_us FROM leases WHERE project_id = $1) AS l \
+             WHERE expires_at_us <= $2 OR session_until_us <= $2 ORDER BY {}, token LIMIT $3",
+            lease_session_until(),
+            self.dialect.lesser("expires_at_us", "session_until_us")
+        );
         let values = [project.as_str().into(), to_us(now).into(), i64::from(rows_max).into()];
-        self.leases(condition, values).await
+        let statement = self.statement(sql, values);
+        let rows: Vec<StoredLeaseRow> = self.rows(statement, LEASES).await?;
+        self.read_rows(rows)
     }
 
     async fn lease_list(
@@ -223,6 +262,7 @@ impl LockRepository for SeaUnitOfWork {
         let mut conditions = vec![
             format!("project_id = {}", bind(project.as_str().into())),
             format!("expires_at_us > {}", bind(to_us(now).into())),
+            format!("{} > {}", lease_session_until(), bind(to_us(now).into())),
         ];
         if let Some(agent) = agent {
             conditions.push(format!("agent_id = {}", bind(agent.as_str().into())));
@@ -244,10 +284,14 @@ impl LockRepository for SeaUnitOfWork {
         let rows_max = bind((i64::from(size.rows()) + 1).into());
         let condition = format!("{} ORDER BY key, token LIMIT {rows_max}", conditions.join(" AND "));
         let leases = self.leases(&condition, values).await?;
-        Ok(Page::cut(leases, size, |lease| (lease.key.clone(), lease.token)))
+        let leases = leases.into_iter().map(|stored| stored.lease).collect();
+        Ok(Page::cut(leases, size, |lease: &Lease| (lease.key.clone(), lease.token)))
     }
 
     async fn ended_load(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<EndedLease>, StoreError> {
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
         let condition = format!("project_id = $1 AND token {} ORDER BY token", self.dialect.any("$2", Kind::Int));
         let values = [project.as_str().into(), self.dialect.ints(&tokens_of(tokens))];
         self.history(&condition, values).await
@@ -270,17 +314,22 @@ impl LockRepository for SeaUnitOfWork {
         self.run(statement, HISTORY).await
     }
 
-    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<Waiter>, StoreError> {
-        let sql = format!("SELECT {WAITER_FIELDS} FROM waiters WHERE project_id = $1 ORDER BY place");
+    async fn waiters_load(&mut self, project: &ProjectId) -> Result<Vec<StoredWaiter>, StoreError> {
+        let until = session_until(WAITERS, "kept_until_us");
+        let sql = format!(
+            "SELECT {WAITER_FIELDS}, {until} AS session_until_us FROM waiters WHERE project_id = $1 ORDER BY place"
+        );
         let statement = self.statement(sql, [project.as_str().into()]);
-        let rows: Vec<WaiterRow> = self.rows(statement, WAITERS).await?;
+        let rows: Vec<StoredWaiterRow> = self.rows(statement, WAITERS).await?;
         self.read_rows(rows)
     }
 
     async fn projects_with_expired(&mut self, now: DateTime<Utc>, rows_max: u32) -> Result<Vec<ProjectId>, StoreError> {
         let statement = self.statement(
             "SELECT project_id FROM leases WHERE expires_at_us <= $1 \
-             UNION SELECT project_id FROM waiters WHERE kept_until_us <= $1 ORDER BY project_id LIMIT $2",
+             UNION SELECT project_id FROM waiters WHERE kept_until_us <= $1 \
+             UNION SELECT project_id FROM sessions WHERE ended_at_us IS NULL AND live_until_us <= $1 \
+             ORDER BY project_id LIMIT $2",
             [to_us(now).into(), i64::from(rows_max).into()],
         );
         let rows: Vec<ProjectRow> = self.rows(statement, LEASES).await?;
@@ -300,7 +349,7 @@ impl LockRepository for SeaUnitOfWork {
         head: TableHead,
         changes: &Changes,
     ) -> Result<(), StoreError> {
-        self.move_counter(project, head.last_token, changes.last_token).await?;
+        self.move_counter(project, head, changes.last_token).await?;
         // First what ends: a lease that replaces another one has its key and session.
         self.end_leases(project, &changes.leases_ended).await?;
         self.put_leases(project, &changes.leases_put).await?;

@@ -8,6 +8,7 @@ use crate::sea::source::{Begun, Health};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
+use ports::locks::TableHead;
 use ports::store::{StoreError, UnitOfWork};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QuerySelect, QueryTrait, Select, Statement, Value,
@@ -41,8 +42,8 @@ pub struct SeaUnitOfWork {
     pub(super) sidecar: Option<Arc<Sidecar>>,
     /// Whether a call failed. Then nothing is committed: PostgreSQL would answer such a COMMIT as if all were well.
     is_spoiled: bool,
-    /// The lock tables locked here, with their counters.
-    pub(super) counters: BTreeMap<ProjectId, i64>,
+    /// The lock tables locked here, as they are now.
+    pub(super) tables: BTreeMap<ProjectId, TableHead>,
 }
 
 impl SeaUnitOfWork {
@@ -64,7 +65,7 @@ impl SeaUnitOfWork {
             health,
             sidecar,
             is_spoiled: false,
-            counters: BTreeMap::new(),
+            tables: BTreeMap::new(),
         }
     }
 

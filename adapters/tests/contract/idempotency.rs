@@ -16,7 +16,14 @@ async fn add(store: &TestStore, record: &Record) {
 }
 
 async fn find(store: &TestStore, name: &RequestName) -> Option<Record> {
-    store.begin().await.idempotency_load(std::slice::from_ref(name)).await.unwrap().pop()
+    load(store, std::slice::from_ref(name)).await.pop()
+}
+
+/// By name.
+async fn load(store: &TestStore, names: &[RequestName]) -> Vec<Record> {
+    let mut found = store.begin().await.idempotency_load(names).await.unwrap();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
 }
 
 async fn a_record_is_found_as_it_was_stored(store: Arc<TestStore>) {
@@ -42,11 +49,63 @@ async fn records_of_other_agents_and_projects_never_meet(store: Arc<TestStore>) 
     assert_eq!(find(&store, &name("cat")).await, None);
 }
 
+async fn many_records_are_stored_and_loaded_at_once(store: Arc<TestStore>) {
+    let other = add_project(&store, "other").await.id;
+    let there = |record: Record| Record { name: RequestName { project: other.clone(), ..record.name }, ..record };
+    let mut all: Vec<Record> = (100..400)
+        .map(|number| Record { answer: json!({ "n": number }), ..record(&store, &format!("k{number}")) })
+        .collect();
+    all.push(there(Record { answer: json!("there"), ..record(&store, "k100") }));
+    let mut uow = store.begin().await;
+    uow.idempotency_add(&all, store.now()).await.unwrap();
+    uow.idempotency_add(&[], store.now()).await.unwrap();
+    uow.commit().await.unwrap();
+    let names: Vec<RequestName> = all.iter().map(|record| record.name.clone()).collect();
+    assert_eq!(load(&store, &names).await, all);
+    let some = [names[7].clone(), request("unknown"), names[300].clone(), names[0].clone()];
+    assert_eq!(load(&store, &some).await, [all[0].clone(), all[7].clone(), all[300].clone()]);
+    assert_eq!(load(&store, &[]).await, []);
+}
+
+async fn a_name_that_is_asked_for_twice_is_answered_once(store: Arc<TestStore>) {
+    let stored = record(&store, "k");
+    add(&store, &stored).await;
+    assert_eq!(load(&store, &[stored.name.clone(), stored.name.clone()]).await, [stored]);
+}
+
+async fn one_young_record_keeps_all_of_them_out(store: Arc<TestStore>) {
+    let old = record(&store, "old");
+    add(&store, &old).await;
+    store.pass(TimeDelta::hours(25));
+    let young = record(&store, "young");
+    add(&store, &young).await;
+    let forgotten_before = store.now() - TimeDelta::hours(24);
+    let again = |key: &str| Record { fingerprint: [1; 32], ..record(&store, key) };
+    let mut uow = store.begin().await;
+    assert_conflict(uow.idempotency_add(&[again("fresh"), again("young"), again("old")], forgotten_before).await);
+    assert!(uow.commit().await.is_err());
+    assert_eq!(load(&store, &["fresh", "young", "old"].map(request)).await, [old, young]);
+    let mut uow = store.begin().await;
+    uow.idempotency_add(&[again("fresh"), again("old")], forgotten_before).await.unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(load(&store, &["fresh", "old"].map(request)).await, [again("fresh"), again("old")]);
+}
+
+async fn two_records_of_one_request_are_a_conflict(store: Arc<TestStore>) {
+    let (one, two) = (record(&store, "k"), Record { answer: json!(2), ..record(&store, "k") });
+    let later = store.now() + TimeDelta::hours(1);
+    for forgotten_before in [store.now(), later] {
+        let both = [one.clone(), two.clone()];
+        assert_conflict(store.begin().await.idempotency_add(&both, forgotten_before).await);
+    }
+    assert_eq!(find(&store, &one.name).await, None);
+}
+
 async fn a_young_record_is_not_replaced(store: Arc<TestStore>) {
     let stored = record(&store, "k");
     add(&store, &stored).await;
     let other = Record { fingerprint: [1; 32], ..stored.clone() };
-    assert_conflict(store.begin().await.idempotency_add(std::slice::from_ref(&other), stored.created_at).await);
+    assert_conflict(store.begin().await.idempotency_add(&[other], stored.created_at).await);
     assert_eq!(find(&store, &stored.name).await, Some(stored));
 }
 
@@ -60,24 +119,6 @@ async fn an_old_record_is_replaced(store: Arc<TestStore>) {
     uow.idempotency_add(std::slice::from_ref(&new), old.created_at + TimeDelta::microseconds(1)).await.unwrap();
     uow.commit().await.unwrap();
     assert_eq!(find(&store, &new.name).await, Some(new));
-}
-
-async fn several_are_stored_and_found_together_or_not_at_all(store: Arc<TestStore>) {
-    let young = record(&store, "c");
-    add(&store, &young).await;
-    let records = ["a", "b"].map(|key| record(&store, key));
-    let mut uow = store.begin().await;
-    uow.idempotency_add(&records, store.now() - TimeDelta::hours(24)).await.unwrap();
-    uow.commit().await.unwrap();
-    let names = ["b", "a", "nothing"].map(request);
-    let mut found = store.begin().await.idempotency_load(&names).await.unwrap();
-    found.sort_by(|one, other| one.name.cmp(&other.name));
-    assert_eq!(found, records);
-    let mut uow = store.begin().await;
-    let conflicting = [record(&store, "d"), young];
-    assert_conflict(uow.idempotency_add(&conflicting, store.now() - TimeDelta::hours(24)).await);
-    drop(uow);
-    assert_eq!(find(&store, &request("d")).await, None);
 }
 
 async fn of_two_at_once_the_second_waits_and_gets_a_conflict(store: Arc<TestStore>) {
@@ -118,9 +159,12 @@ async fn pruning_takes_the_old_ones_and_no_more_than_it_may(store: Arc<TestStore
 on_every_store!(
     a_record_is_found_as_it_was_stored,
     records_of_other_agents_and_projects_never_meet,
+    many_records_are_stored_and_loaded_at_once,
+    a_name_that_is_asked_for_twice_is_answered_once,
+    one_young_record_keeps_all_of_them_out,
+    two_records_of_one_request_are_a_conflict,
     a_young_record_is_not_replaced,
     an_old_record_is_replaced,
-    several_are_stored_and_found_together_or_not_at_all,
     of_two_at_once_the_second_waits_and_gets_a_conflict,
     pruning_takes_the_old_ones_and_no_more_than_it_may,
 );

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::locks::changes::Changes;
 use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::{Ending, Holder, Lease, Token, Waiter};
+use domain::locks::stored::StoredLease;
 use ports::locks::{LeaseCursor, LeaseFilter, TableHead};
 use std::sync::Arc;
 
@@ -20,11 +21,6 @@ fn second(number: i64) -> DateTime<Utc> {
 
 fn of(agent_name: &str, session_name: &str, lease: Lease) -> Lease {
     Lease { holder: Holder { agent: agent(agent_name), session: session_id(session_name) }, ..lease }
-}
-
-fn sorted(mut leases: Vec<Lease>) -> Vec<Lease> {
-    leases.sort_by_key(|lease| lease.token);
-    leases
 }
 
 fn tokens(leases: &[Lease]) -> Vec<i64> {
@@ -99,15 +95,15 @@ async fn a_scope_loads_exactly_the_leases_inside_it(store: Arc<TestStore>) {
     for wanted in tricky_keys() {
         let scope = KeyScope::overlapping([&wanted]);
         let expected: Vec<Lease> = leases.iter().filter(|lease| scope.contains(&lease.key)).cloned().collect();
-        let loaded = sorted(uow.leases_load(&default_project(), &scope).await.unwrap());
+        let loaded = bare(uow.leases_load(&default_project(), &scope).await.unwrap());
         assert_eq!(loaded, expected, "scope of {wanted}, expired leases included");
     }
     let two = [key("a%/**"), key("db:schema:a")];
     let scope = KeyScope::overlapping(&two);
-    assert_eq!(tokens(&sorted(uow.leases_load(&default_project(), &scope).await.unwrap())), [1, 7, 8, 29]);
+    assert_eq!(tokens(&bare(uow.leases_load(&default_project(), &scope).await.unwrap())), [1, 7, 8, 29]);
     assert_eq!(uow.leases_load(&default_project(), &KeyScope::default()).await.unwrap(), []);
     let everything = KeyScope { everything: true, ..KeyScope::default() };
-    assert_eq!(sorted(uow.leases_load(&default_project(), &everything).await.unwrap()), leases);
+    assert_eq!(bare(uow.leases_load(&default_project(), &everything).await.unwrap()), leases);
 }
 
 async fn a_scope_as_large_as_a_full_line_can_be_loaded(store: Arc<TestStore>) {
@@ -118,7 +114,7 @@ async fn a_scope_as_large_as_a_full_line_can_be_loaded(store: Arc<TestStore>) {
     let scope = KeyScope::overlapping(&wanted);
     let mut uow = store.begin().await;
     let loaded = uow.leases_load(&default_project(), &scope).await.unwrap();
-    assert_eq!(tokens(&sorted(loaded)), [1, 3, 5, 6]);
+    assert_eq!(tokens(&bare(loaded)), [1, 3, 5, 6]);
 }
 
 async fn leases_are_loaded_by_token_and_by_session(store: Arc<TestStore>) {
@@ -127,11 +123,16 @@ async fn leases_are_loaded_by_token_and_by_session(store: Arc<TestStore>) {
     store.pass(TimeDelta::hours(1));
     let mut uow = store.begin().await;
     let by_token = uow.leases_load_by_token(&default_project(), &[token(4), token(2), token(9)]).await.unwrap();
-    assert_eq!(tokens(&sorted(by_token)), [2, 4]);
+    assert_eq!(tokens(&bare(by_token)), [2, 4]);
     assert_eq!(uow.leases_load_by_token(&default_project(), &[]).await.unwrap(), []);
-    let by_session = uow.leases_load_by_session(&default_project(), &session_id("s1")).await.unwrap();
-    assert_eq!(sorted(by_session), [lease(1, "a"), lease(4, "d")]);
-    assert_eq!(uow.leases_load_by_session(&default_project(), &session_id("s")).await.unwrap(), []);
+    let by_session = uow.leases_load_by_session(&default_project(), &[session_id("s1")]).await.unwrap();
+    assert_eq!(bare(by_session), [lease(1, "a"), lease(4, "d")]);
+    let unknown = uow.leases_load_by_session(&default_project(), &[session_id("s")]).await.unwrap();
+    assert_eq!(unknown, []);
+    let several = [session_id("s1-"), session_id("s"), session_id("s2"), session_id("s2")];
+    let by_sessions = uow.leases_load_by_session(&default_project(), &several).await.unwrap();
+    assert_eq!(tokens(&bare(by_sessions)), [2, 3]);
+    assert_eq!(uow.leases_load_by_session(&default_project(), &[]).await.unwrap(), []);
 }
 
 async fn expired_leases_are_loaded_oldest_first_and_to_the_microsecond(store: Arc<TestStore>) {
@@ -141,9 +142,10 @@ async fn expired_leases_are_loaded_oldest_first_and_to_the_microsecond(store: Ar
     put(&store, &default_project(), &leases).await;
     let mut uow = store.begin().await;
     let expired = uow.leases_load_expired(&default_project(), second(5), 10).await.unwrap();
-    assert_eq!(tokens(&expired), [4, 2, 1]);
+    let in_order = |found: Vec<StoredLease>| found.iter().map(|stored| stored.lease.token.value()).collect::<Vec<_>>();
+    assert_eq!(in_order(expired), [4, 2, 1]);
     let two = uow.leases_load_expired(&default_project(), second(5), 2).await.unwrap();
-    assert_eq!(tokens(&two), [4, 2]);
+    assert_eq!(in_order(two), [4, 2]);
     assert_eq!(uow.leases_load_expired(&default_project(), second(3) - micro, 10).await.unwrap(), []);
     assert_eq!(uow.projects_with_expired(second(3) - micro, 10).await.unwrap(), []);
     assert_eq!(uow.projects_with_expired(second(3), 10).await.unwrap(), [default_project()]);
@@ -200,7 +202,9 @@ async fn a_listing_is_filtered_and_prefixes_are_plain_text(store: Arc<TestStore>
     leases.extend(more);
     let list = async |filter: LeaseFilter| {
         let mut uow = store.begin_read().await;
-        sorted(uow.lease_list(&default_project(), &filter, start(), None, size(500)).await.unwrap().rows)
+        let mut listed = uow.lease_list(&default_project(), &filter, start(), None, size(500)).await.unwrap().rows;
+        listed.sort_by_key(|lease| lease.token);
+        listed
     };
     for prefix in
         ["", "a", "a%", "a_", "a/", "a/b", "A", "%", "_", "\\", "it's", "it's/\"", "é", "api:GET /", "*", "a\u{10FFFF}"]
@@ -269,7 +273,7 @@ async fn the_line_is_loaded_by_place_with_lost_places(store: Arc<TestStore>) {
     store.pass(TimeDelta::hours(1));
     let mut uow = store.begin().await;
     let [third, first, two] = line;
-    assert_eq!(uow.waiters_load(&default_project()).await.unwrap(), [first, two, third]);
+    assert_eq!(bare_line(uow.waiters_load(&default_project()).await.unwrap()), [first, two, third]);
     assert_eq!(uow.lock_counts().await.unwrap(), (0, 3));
 }
 
@@ -291,7 +295,7 @@ async fn rows_of_another_project_are_never_seen(store: Arc<TestStore>) {
     assert_eq!(uow.leases_load(&here, &KeyScope::overlapping([&key("a")])).await.unwrap(), []);
     assert_eq!(uow.leases_load(&here, &KeyScope::overlapping([&key("**")])).await.unwrap(), []);
     assert_eq!(uow.leases_load_by_token(&here, &[token(7)]).await.unwrap(), []);
-    assert_eq!(uow.leases_load_by_session(&here, &session_id("s1")).await.unwrap(), []);
+    assert_eq!(uow.leases_load_by_session(&here, &[session_id("s1")]).await.unwrap(), []);
     assert_eq!(uow.leases_load_expired(&here, second(99), 9).await.unwrap(), []);
     let listed = uow.lease_list(&here, &LeaseFilter::default(), start(), None, size(9)).await.unwrap();
     assert_eq!(listed.rows, []);
@@ -302,7 +306,7 @@ async fn rows_of_another_project_are_never_seen(store: Arc<TestStore>) {
     save(&store, &here, changes(7)).await;
     let mut uow = store.begin().await;
     assert_eq!(uow.lock_counts().await.unwrap(), (2, 2), "the same tokens and tickets may stand in both");
-    assert_eq!(uow.leases_load_by_token(&other, &[token(7)]).await.unwrap(), [lease(7, "a")]);
+    assert_eq!(bare(uow.leases_load_by_token(&other, &[token(7)]).await.unwrap()), [lease(7, "a")]);
 }
 
 on_every_store!(

@@ -1,7 +1,8 @@
 //! Values to store.
 
 use crate::harness::{TestStore, default_project, start};
-use domain::agents::Session;
+use chrono::TimeDelta;
+use domain::agents::{Session, SessionTtl};
 use domain::audit::{Change, Entry};
 use domain::events::Fact;
 use domain::idempotency::{IdempotencyKey, Record, RequestName};
@@ -12,12 +13,14 @@ use domain::ids::{AgentId, AgentType, KeyId, ProjectId, SessionId, TicketId};
 use domain::locks::changes::Changes;
 use domain::locks::key::LockKey;
 use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Token, Waiter};
+use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::locks::wants::{Want, Wants};
 use domain::page::PageSize;
 use ports::ids::IdSource;
 use ports::locks::TableHead;
 use ports::store::StoreError;
 use serde_json::json;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 pub(crate) fn agent(name: &str) -> AgentId {
@@ -51,15 +54,30 @@ pub(crate) async fn add_project(store: &TestStore, name: &str) -> Project {
     project
 }
 
+/// A session that lives for a quarter of an hour from the start.
 pub(crate) fn session(agent_name: &str, name: &str) -> Session {
     Session {
         project: default_project(),
         id: session_id(name),
         agent: agent(agent_name),
         is_default: false,
+        ttl: SessionTtl::DEFAULT,
         started_at: start(),
+        last_seen_at: start(),
+        live_until: start() + TimeDelta::seconds(900),
         ended_at: None,
     }
+}
+
+/// Stores sessions, under the locks of their projects' tables.
+pub(crate) async fn add_sessions(store: &TestStore, sessions: &[Session]) {
+    let mut uow = store.begin().await;
+    let projects: BTreeSet<&ProjectId> = sessions.iter().map(|session| &session.project).collect();
+    for project in projects {
+        uow.lock_table_lock(project).await.unwrap().unwrap();
+    }
+    uow.sessions_add(sessions).await.unwrap();
+    uow.commit().await.unwrap();
 }
 
 pub(crate) fn api_key(name: &str) -> ApiKey {
@@ -140,9 +158,21 @@ pub(crate) fn lease(number: i64, text: &str) -> Lease {
         holder: Holder { agent: agent("ann"), session: session_id("s1") },
         token: token(number),
         granted_at: start(),
-        expires_at: start() + chrono::TimeDelta::seconds(10),
+        expires_at: start() + TimeDelta::seconds(10),
         reason: None,
     }
+}
+
+/// The leases themselves, by token. Their sessions are not stored unless a case does so.
+pub(crate) fn bare(stored: Vec<StoredLease>) -> Vec<Lease> {
+    let mut leases: Vec<Lease> = stored.into_iter().map(|stored| stored.lease).collect();
+    leases.sort_by_key(|lease| lease.token);
+    leases
+}
+
+/// The places themselves, in the order they are in.
+pub(crate) fn bare_line(stored: Vec<StoredWaiter>) -> Vec<Waiter> {
+    stored.into_iter().map(|stored| stored.waiter).collect()
 }
 
 pub(crate) fn ended(lease: Lease, ending: Ending) -> EndedLease {
@@ -163,7 +193,7 @@ pub(crate) fn waiter(place: i64, keys: &[&str]) -> Waiter {
         wants: Wants::try_new(wants).unwrap(),
         reason: None,
         joined_at: start(),
-        kept_until: start() + chrono::TimeDelta::seconds(10),
+        kept_until: start() + TimeDelta::seconds(10),
     }
 }
 

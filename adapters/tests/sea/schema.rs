@@ -114,6 +114,39 @@ async fn sqlite_refuses_to_change_the_audit_log() {
     }
 }
 
+/// What renewals and signs of life change, which is most of what is written: an index on it would be written too, and
+/// PostgreSQL could not change the row in place.
+const OFTEN_CHANGED: [&str; 5] = ["ttl_seconds", "last_seen_at_us", "live_until_us", "expires_at_us", "kept_until_us"];
+
+#[tokio::test]
+async fn no_index_of_sessions_leases_and_waiters_is_touched_by_a_sign_of_life() {
+    let database = Database::create().await;
+    postgres(&database.dsn).await;
+    let sql = "SELECT indexdef AS definition FROM pg_indexes WHERE tablename IN ('sessions', 'leases', 'waiters')";
+    check_indexes(&database.dsn, sql, 9).await;
+    database.drop().await;
+
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("p.db");
+    sqlite(&path).await;
+    let sql = "SELECT sql AS definition FROM sqlite_master \
+         WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('sessions', 'leases', 'waiters')";
+    check_indexes(&format!("sqlite://{}", path.display()), sql, 6).await;
+}
+
+async fn check_indexes(dsn: &str, sql: &str, count: usize) {
+    let connection = sea_orm::Database::connect(dsn).await.unwrap();
+    let statement = sea_orm::Statement::from_string(connection.get_database_backend(), sql);
+    let rows = connection.query_all_raw(statement).await.unwrap();
+    assert_eq!(rows.len(), count);
+    for row in rows {
+        let definition: String = row.try_get("", "definition").unwrap();
+        let touched = OFTEN_CHANGED.iter().find(|column| definition.contains(*column));
+        assert_eq!(touched, None, "{definition}");
+    }
+    connection.close().await.unwrap();
+}
+
 #[test]
 fn a_connection_string_is_never_shown() {
     let options = postgres_options("postgres://me:hush@nowhere/db");

@@ -5,7 +5,7 @@ use crate::executor::Core;
 use crate::executor::admission::{Admission, Application, Known, fingerprint, request_name};
 use crate::executor::command::Happening;
 use crate::executor::hot::{ErasedCommand, ErasedResult, ErasedRuling, Tables, Touches, Who};
-use crate::executor::journal::{Journal, Refused, session_started};
+use crate::executor::journal::{Journal, Refused, session_died, session_started};
 use crate::lane::Runner;
 use crate::refusal::{CallError, Refusal};
 use async_trait::async_trait;
@@ -18,7 +18,8 @@ use domain::ids::{ProjectId, SessionId};
 use domain::locks::changes::Loaded;
 use domain::locks::event::LockEvent;
 use domain::locks::key::{KeyScope, LockKey};
-use domain::locks::lease::{Lease, Token};
+use domain::locks::lease::Token;
+use domain::locks::stored::StoredLease;
 use domain::locks::table::LockTable;
 use ports::locks::TableHead;
 use ports::store::{StoreError, UnitOfWork};
@@ -103,21 +104,22 @@ impl BatchRunner {
             tables,
             journal: Journal::new(self.core.ids.as_ref(), head.now),
             started: Vec::new(),
+            seen: BTreeMap::new(),
             records: Vec::new(),
             told: 0,
             refused: Vec::new(),
         };
         let results = jobs.iter().map(|job| batch.decide(job)).collect();
-        let Batch { tables, mut journal, started, records, refused, .. } = batch;
+        let Batch { tables, mut journal, started, seen: sessions, records, refused, .. } = batch;
         for entry in refused {
             if self.core.folds.deserves_a_line(&entry) {
                 journal.add(entry);
             }
         }
+        let (sessions, ended) = (sessions.into_values().collect::<Vec<_>>(), tables.sessions_ended);
+        uow.sessions_seen(&sessions).await?;
+        uow.sessions_end(&ended).await?;
         uow.sessions_add(&started).await?;
-        for session in &tables.sessions_ended {
-            uow.session_end(session).await?;
-        }
         let changes = tables.locks.into_changes();
         uow.lock_table_save(project, head, &changes).await?;
         journal.append(uow.as_mut()).await?;
@@ -135,6 +137,7 @@ struct Batch<'a> {
     tables: Tables,
     journal: Journal<'a>,
     started: Vec<Session>,
+    seen: BTreeMap<SessionId, Session>,
     records: Vec<Record>,
     /// How many lock events are in the journal.
     told: usize,
@@ -170,9 +173,7 @@ impl Batch<'_> {
         };
         let session_id = session.as_ref().map(|session| session.id.clone());
         self.tell(call, session_id.as_ref(), ruling.happenings)?;
-        for ended in &self.tables.sessions_ended {
-            self.known.sessions.insert(ended.id.clone(), ended.clone());
-        }
+        self.note_ended_sessions();
         if let Err(refusal) = &ruling.result
             && refusal.is_audited()
         {
@@ -188,14 +189,43 @@ impl Batch<'_> {
 
     fn enter(&mut self, call: &Call, resolved: Resolved) -> Result<Session, CallError> {
         match resolved {
-            Resolved::Known(session) => Ok(session),
-            Resolved::Started(session) => {
-                self.known.sessions.insert(session.id.clone(), session.clone());
-                self.started.push(session.clone());
-                self.journal.happened(call, Some(&session.id), session_started(&session))?;
+            Resolved::Known { session, is_changed } => {
+                if is_changed {
+                    self.known.sessions.insert(session.id.clone(), session.clone());
+                    self.seen.insert(session.id.clone(), session.clone());
+                }
                 Ok(session)
             }
+            Resolved::Started(session) => self.start(call, session),
+            Resolved::Replaced { dead, started } => {
+                self.journal.happened(call, None, session_died(&dead))?;
+                self.tables.sessions_ended.push(dead);
+                self.start(call, started)
+            }
         }
+    }
+
+    fn start(&mut self, call: &Call, session: Session) -> Result<Session, CallError> {
+        self.known.sessions.insert(session.id.clone(), session.clone());
+        self.started.push(session.clone());
+        self.journal.happened(call, Some(&session.id), session_started(&session))?;
+        Ok(session)
+    }
+
+    /// What ended with this command is known to the next ones, and is not saved as living too.
+    fn note_ended_sessions(&mut self) {
+        let started: BTreeSet<&SessionId> = self.started.iter().map(|session| &session.id).collect();
+        let (born, others): (Vec<Session>, Vec<Session>) =
+            self.tables.sessions_ended.drain(..).partition(|ended| started.contains(&ended.id));
+        for ended in others.iter().chain(&born) {
+            self.seen.remove(&ended.id);
+            self.known.sessions.insert(ended.id.clone(), ended.clone());
+        }
+        for ended in born {
+            self.started.retain(|session| session.id != ended.id);
+            self.started.push(ended);
+        }
+        self.tables.sessions_ended = others;
     }
 
     /// Puts what the command did to the tables, and what else happened, into the journal.
@@ -250,8 +280,10 @@ async fn load(
     };
     let sessions = sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
     let known = Known { now: head.now, project: uow.project_find(project).await?, records, sessions };
-    let locks = load_locks(uow, project, head, jobs, &known).await?;
-    Ok((known, Tables { locks, sessions_ended: Vec::new() }))
+    let dead_rows_max = jobs.iter().map(|job| job.command.touches().dead_sessions_max).max().unwrap_or(0);
+    let dead = if dead_rows_max > 0 { uow.sessions_dead(project, head.now, dead_rows_max).await? } else { Vec::new() };
+    let locks = load_locks(uow, project, head, jobs, &known, &dead).await?;
+    Ok((known, Tables { locks, sessions_ended: Vec::new(), sessions_dead: dead }))
 }
 
 async fn load_locks(
@@ -260,18 +292,25 @@ async fn load_locks(
     head: TableHead,
     jobs: &[&HotJob],
     known: &Known,
+    dead: &[Session],
 ) -> Result<LockTable, StoreError> {
     let waiters = uow.waiters_load(project).await?;
-    let mut keys: BTreeSet<LockKey> = waiters.iter().flat_map(|waiter| waiter.wants.keys().cloned()).collect();
+    let mut keys: BTreeSet<LockKey> = waiters.iter().flat_map(|stored| stored.waiter.wants.keys().cloned()).collect();
     let (mut tokens, mut leases, mut expired_rows_max) = (BTreeSet::new(), Vec::new(), 0);
+    let mut sessions: BTreeSet<SessionId> = dead.iter().map(|session| session.id.clone()).collect();
     for job in jobs {
-        let Touches { keys: wanted, tokens: named, own_session, expired_rows_max: rows } = job.command.touches();
+        let Touches { keys: wanted, tokens: named, own_session, expired_rows_max: rows, dead_sessions_max: _ } =
+            job.command.touches();
         keys.extend(wanted);
         tokens.extend(named);
         expired_rows_max = expired_rows_max.max(rows);
-        if let (true, Some(session)) = (own_session, known.session_of(&job.call)) {
-            leases.extend(uow.leases_load_by_session(project, &session.id).await?);
-        }
+        let own = known.session_of(&job.call).filter(|_| job.command.in_session());
+        // A dead session that this call replaces ends with all it held.
+        sessions.extend(own.filter(|own| own_session || !own.is_live(head.now)).map(|own| own.id.clone()));
+    }
+    if !sessions.is_empty() {
+        let sessions: Vec<SessionId> = sessions.into_iter().collect();
+        leases.extend(uow.leases_load_by_session(project, &sessions).await?);
     }
     if expired_rows_max > 0 {
         leases.extend(uow.leases_load_expired(project, head.now, expired_rows_max).await?);
@@ -283,14 +322,15 @@ async fn load_locks(
         if found.len() < tokens.len() {
             ended = uow.ended_load(project, &tokens).await?;
         }
-        let expired = found.iter().filter(|lease| !lease.is_live(head.now)).map(|lease| &lease.key);
+        let expired = found.iter().filter(|stored| !stored.is_live(head.now)).map(|stored| &stored.lease.key);
         keys.extend(ended.iter().map(|ended| &ended.lease.key).chain(expired).cloned());
         leases.extend(found);
     }
     if !keys.is_empty() {
         leases.extend(uow.leases_load(project, &KeyScope::overlapping(&keys)).await?);
     }
-    let leases: BTreeMap<Token, Lease> = leases.into_iter().map(|lease| (lease.token, lease)).collect();
+    let leases: BTreeMap<Token, StoredLease> =
+        leases.into_iter().map(|stored: StoredLease| (stored.lease.token, stored)).collect();
     let leases = leases.into_values().collect();
     Ok(LockTable::new(Loaded { now: head.now, last_token: head.last_token, leases, waiters, ended }))
 }

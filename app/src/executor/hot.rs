@@ -50,6 +50,8 @@ pub struct Touches {
     pub own_session: bool,
     /// What has expired, at most this many rows.
     pub expired_rows_max: u32,
+    /// Sessions that have died unnoticed, with all they held, at most this many.
+    pub dead_sessions_max: u32,
 }
 
 /// What a batch was loaded into, and what else is to be saved.
@@ -58,6 +60,8 @@ pub struct Tables {
     pub locks: LockTable,
     /// Sessions that end.
     pub sessions_ended: Vec<Session>,
+    /// Sessions that had died unnoticed, as they were stored.
+    pub sessions_dead: Vec<Session>,
 }
 
 /// Who wants it.

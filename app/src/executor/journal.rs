@@ -107,6 +107,18 @@ pub(super) fn session_started(session: &Session) -> Happening {
     Happening { change, kind: "session.started", body, by_itself: false }
 }
 
+/// The end of a session that was not heard from, as somebody noticed it.
+pub fn session_died(dead: &Session) -> Happening {
+    let body = json!({ "session": dead.id, "agent": dead.agent, "ended_at": dead.ended_at, "last_seen_at": dead.last_seen_at });
+    let change = Change {
+        operation: "session.die".to_owned(),
+        target: dead.id.to_string(),
+        before: Some(json!({ "session": dead.id, "agent": dead.agent, "started_at": dead.started_at })),
+        after: Some(body.clone()),
+    };
+    Happening { change, kind: "session.died", body, by_itself: true }
+}
+
 fn system_agent() -> Result<AgentId, CallError> {
     AgentId::parse(SYSTEM_NAME).map_err(|error: InvalidId| CallError::Internal(error.to_string()))
 }

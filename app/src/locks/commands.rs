@@ -1,7 +1,8 @@
 //! The changes to locks, one command each.
 
-use crate::executor::{Defect, HotCommand, Ruling, Tables, Touches, Who};
+use crate::executor::{session_died, Defect, HotCommand, Ruling, Tables, Touches, Who};
 use chrono::{DateTime, Utc};
+use domain::agents::{Session, reap};
 use domain::identity::principal::Action;
 use domain::ids::TicketId;
 use domain::locks::conflict::Conflict;
@@ -298,12 +299,15 @@ impl HotCommand for Tidy {
     }
 
     fn touches(&self) -> Touches {
-        Touches { expired_rows_max: self.rows_max, ..Touches::default() }
+        Touches { expired_rows_max: self.rows_max, dead_sessions_max: self.rows_max, ..Touches::default() }
     }
 
-    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        // Loading them has ended them.
-        let _ = (tables, who);
-        Ok(Ruling::of(Ok::<_, LockRefusal>(())))
+    fn decide(&self, tables: &mut Tables, _who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        // Loading them has ended the leases; the deaths of sessions are written down with them.
+        let (now, dead) = (tables.locks.now(), std::mem::take(&mut tables.sessions_dead));
+        let dead: Vec<Session> = dead.iter().filter_map(|session| reap(session, now)).collect();
+        let happenings = dead.iter().map(session_died).collect();
+        tables.sessions_ended.extend(dead);
+        Ok(Ruling { happenings, ..Ruling::of(Ok::<_, LockRefusal>(())) })
     }
 }

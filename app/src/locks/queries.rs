@@ -114,7 +114,7 @@ async fn snapshot(
 ) -> Result<(LockTable, Vec<EndedLease>), CallError> {
     let head = uow.lock_table_lock(&call.project).await?.ok_or_else(|| unknown_project(call))?;
     let waiters = uow.waiters_load(&call.project).await?;
-    let waited: BTreeSet<LockKey> = waiters.iter().flat_map(|waiter| waiter.wants.keys().cloned()).collect();
+    let waited: BTreeSet<LockKey> = waiters.iter().flat_map(|stored| stored.waiter.wants.keys().cloned()).collect();
     let leases = uow.leases_load(&call.project, &KeyScope::overlapping(keys.iter().chain(&waited))).await?;
     let loaded = Loaded { now: head.now, last_token: head.last_token, leases, waiters, ended: Vec::new() };
     let table = LockTable::new(loaded);

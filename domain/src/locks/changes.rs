@@ -4,6 +4,7 @@ use crate::ids::TicketId;
 use crate::locks::event::LockEvent;
 use crate::locks::key::LockKey;
 use crate::locks::lease::{EndedLease, Lease, Mode, Waiter};
+use crate::locks::stored::{StoredLease, StoredWaiter};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
@@ -14,10 +15,10 @@ pub struct Loaded {
     pub now: DateTime<Utc>,
     /// The greatest token drawn so far in the project, or the base of its epoch.
     pub last_token: i64,
-    /// The stored leases that overlap anything the command touches, expired ones included.
-    pub leases: Vec<Lease>,
+    /// The stored leases that overlap anything the command touches, ended ones included.
+    pub leases: Vec<StoredLease>,
     /// The whole line of the project, lost places included.
-    pub waiters: Vec<Waiter>,
+    pub waiters: Vec<StoredWaiter>,
     /// The past leases of tokens the command names.
     pub ended: Vec<EndedLease>,
 }
@@ -50,7 +51,11 @@ impl Changes {
                 LockEvent::Acquired(lease) if lease.mode == Mode::Shared => {
                     keys.insert(lease.key.clone());
                 }
-                LockEvent::Acquired(_) | LockEvent::Renewed { .. } | LockEvent::Ended(_) | LockEvent::Waiting(_) => {}
+                LockEvent::Acquired(_)
+                | LockEvent::Renewed { .. }
+                | LockEvent::Ended(_)
+                | LockEvent::Lapsed(_)
+                | LockEvent::Waiting(_) => {}
             }
         }
         keys.into_iter().collect()

@@ -3,7 +3,7 @@
 use crate::ids::{AgentId, SessionId, TicketId};
 use crate::locks::key::LockKey;
 use crate::locks::lease::{Holder, Lease, Mode, Reason, Token, Waiter};
-use crate::locks::wants::Wants;
+use crate::locks::wants::{Want, Wants};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub enum Obstacle {
     Holder {
         /// The token it is held under.
         token: Token,
-        /// When that lease ends unless it is renewed.
+        /// When that lease ends unless it is renewed, or its session does unless it is heard from.
         until: DateTime<Utc>,
     },
     /// By having come first.
@@ -46,6 +46,36 @@ pub struct Conflict {
     pub obstacle: Obstacle,
 }
 
+impl Conflict {
+    /// A lease stands in the way of a wanted key.
+    pub(crate) fn with_holder(wanted: &LockKey, lease: &Lease) -> Self {
+        Self {
+            wanted: wanted.clone(),
+            key: lease.key.clone(),
+            mode: lease.mode,
+            agent: lease.holder.agent.clone(),
+            session: lease.holder.session.clone(),
+            since: lease.granted_at,
+            reason: lease.reason.clone(),
+            obstacle: Obstacle::Holder { token: lease.token, until: lease.expires_at },
+        }
+    }
+
+    /// Somebody in line for `other` stands in the way of a wanted key.
+    pub(crate) fn with_waiter(wanted: &LockKey, waiter: &Waiter, other: &Want) -> Self {
+        Self {
+            wanted: wanted.clone(),
+            key: other.key.clone(),
+            mode: other.mode,
+            agent: waiter.holder.agent.clone(),
+            session: waiter.holder.session.clone(),
+            since: waiter.joined_at,
+            reason: waiter.reason.clone(),
+            obstacle: Obstacle::AheadInLine { ticket: waiter.ticket },
+        }
+    }
+}
+
 /// Everything that stands in the way of `holder` getting `wants`, whose place in line is `place`.
 ///
 /// First come first served: whoever came earlier and wants something overlapping goes first, for single keys as for
@@ -58,30 +88,12 @@ pub fn conflicts(leases: &[Lease], waiters: &[Waiter], holder: &Holder, wants: &
         let clashes = |key: &LockKey, mode: Mode| !mode.agrees_with(want.mode) && key.overlaps(&want.key);
         for lease in leases.iter().filter(|lease| lease.holder.session != holder.session) {
             if clashes(&lease.key, lease.mode) {
-                found.push(Conflict {
-                    wanted: want.key.clone(),
-                    key: lease.key.clone(),
-                    mode: lease.mode,
-                    agent: lease.holder.agent.clone(),
-                    session: lease.holder.session.clone(),
-                    since: lease.granted_at,
-                    reason: lease.reason.clone(),
-                    obstacle: Obstacle::Holder { token: lease.token, until: lease.expires_at },
-                });
+                found.push(Conflict::with_holder(&want.key, lease));
             }
         }
         for waiter in &first {
             for other in waiter.wants.iter().filter(|other| clashes(&other.key, other.mode)) {
-                found.push(Conflict {
-                    wanted: want.key.clone(),
-                    key: other.key.clone(),
-                    mode: other.mode,
-                    agent: waiter.holder.agent.clone(),
-                    session: waiter.holder.session.clone(),
-                    since: waiter.joined_at,
-                    reason: waiter.reason.clone(),
-                    obstacle: Obstacle::AheadInLine { ticket: waiter.ticket },
-                });
+                found.push(Conflict::with_waiter(&want.key, waiter, other));
             }
         }
     }

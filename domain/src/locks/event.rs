@@ -17,8 +17,10 @@ pub enum LockEvent {
         /// The lease now.
         after: Lease,
     },
-    /// Ended, one way or another.
+    /// Ended by somebody's command.
     Ended(EndedLease),
+    /// Ended by itself: its time ran out, or its session died.
+    Lapsed(EndedLease),
     /// Somebody joined the line.
     Waiting(Waiter),
     /// Somebody left the line without the locks.
@@ -33,7 +35,7 @@ impl LockEvent {
         match self {
             Self::Acquired(_) => "lock.acquired",
             Self::Renewed { .. } => "lock.renewed",
-            Self::Ended(ended) => match ended.ending {
+            Self::Ended(ended) | Self::Lapsed(ended) => match ended.ending {
                 Ending::Released => "lock.released",
                 Ending::Expired => "lock.expired",
                 Ending::SessionEnded => "lock.session_ended",
@@ -51,7 +53,7 @@ impl LockEvent {
         match self {
             Self::Acquired(_) => "lock.acquire",
             Self::Renewed { .. } => "lock.renew",
-            Self::Ended(ended) => match ended.ending {
+            Self::Ended(ended) | Self::Lapsed(ended) => match ended.ending {
                 Ending::Released => "lock.release",
                 Ending::Expired => "lock.expire",
                 Ending::SessionEnded => "lock.session_end",
@@ -68,7 +70,7 @@ impl LockEvent {
     pub fn subject(&self) -> &str {
         match self {
             Self::Acquired(lease) | Self::Renewed { after: lease, .. } => lease.key.as_str(),
-            Self::Ended(ended) => ended.lease.key.as_str(),
+            Self::Ended(ended) | Self::Lapsed(ended) => ended.lease.key.as_str(),
             Self::Waiting(waiter) | Self::Left(waiter) | Self::PlaceLost(waiter) => {
                 waiter.wants.keys().next().map_or("", |key| key.as_str())
             }
@@ -77,7 +79,7 @@ impl LockEvent {
 
     /// Whether it happened by itself, and not because the caller asked for it.
     pub const fn is_by_itself(&self) -> bool {
-        matches!(self, Self::Ended(EndedLease { ending: Ending::Expired, .. }) | Self::PlaceLost(_))
+        matches!(self, Self::Lapsed(_) | Self::PlaceLost(_))
     }
 
     /// From what to what.
@@ -85,7 +87,7 @@ impl LockEvent {
         let (before, after) = match self {
             Self::Acquired(lease) => (None, Some(value(lease))),
             Self::Renewed { before, after } => (Some(value(before)), Some(value(after))),
-            Self::Ended(ended) => (Some(value(&ended.lease)), Some(ending(ended))),
+            Self::Ended(ended) | Self::Lapsed(ended) => (Some(value(&ended.lease)), Some(ending(ended))),
             Self::Waiting(waiter) => (None, Some(value(waiter))),
             Self::Left(waiter) | Self::PlaceLost(waiter) => (Some(value(waiter)), None),
         };
@@ -96,7 +98,7 @@ impl LockEvent {
     pub fn body(&self) -> Value {
         match self {
             Self::Acquired(lease) | Self::Renewed { after: lease, .. } => value(lease),
-            Self::Ended(ended) => json!({ "lease": value(&ended.lease), "end": ending(ended) }),
+            Self::Ended(ended) | Self::Lapsed(ended) => json!({ "lease": value(&ended.lease), "end": ending(ended) }),
             Self::Waiting(waiter) | Self::Left(waiter) | Self::PlaceLost(waiter) => value(waiter),
         }
     }

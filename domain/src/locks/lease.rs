@@ -154,7 +154,8 @@ pub struct Holder {
     pub session: SessionId,
 }
 
-/// A lock that was granted and has not been ended.
+/// A lock that was granted and has not been ended. Whether it holds is for [`super::stored::StoredLease`] to say, since
+/// that hangs on the life of the session too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// What is held.
@@ -167,17 +168,10 @@ pub struct Lease {
     pub token: Token,
     /// Since when, on the store's clock.
     pub granted_at: DateTime<Utc>,
-    /// Until when, exclusive: at this instant it is free.
+    /// Until when, exclusive: at this instant it is free, if its session has not ended before.
     pub expires_at: DateTime<Utc>,
     /// What for.
     pub reason: Option<Reason>,
-}
-
-impl Lease {
-    /// Whether it holds at this instant. There is no grace.
-    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
-        now < self.expires_at
-    }
 }
 
 /// How a lease came to its end.
@@ -246,11 +240,6 @@ impl Waiter {
     pub const PER_PROJECT_MAX: usize = 1_000;
     /// The most places of one session.
     pub const PER_SESSION_MAX: usize = 16;
-
-    /// Whether the place is still kept at this instant.
-    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
-        now < self.kept_until
-    }
 }
 
 #[cfg(test)]

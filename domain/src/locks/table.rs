@@ -1,16 +1,19 @@
 //! The lock table of a project: everything a command touches, and the decisions on it.
 
+mod line;
+pub mod tasks;
+
 use crate::ids::{AgentId, SessionId, TicketId};
 use crate::locks::changes::{Changes, Loaded};
-use crate::locks::conflict::{Conflict, Obstacle, conflicts};
+use crate::locks::conflict::{self, Conflict, Obstacle};
 use crate::locks::deadlock;
 use crate::locks::event::LockEvent;
 use crate::locks::key::LockKey;
 use crate::locks::lease::{EndedLease, Ending, Holder, Lease, Reason, Token, Ttl, Waiter};
 use crate::locks::refusal::{LockRefusal, Place, StaleToken};
 use crate::locks::wants::{Want, Wants};
-use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeSet;
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What to do when the locks cannot be had at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct LockTable {
     leases: Vec<Lease>,
     waiters: Vec<Waiter>,
     ended: Vec<EndedLease>,
+    /// The ends of the sessions that hold something, as loaded.
+    session_ends: BTreeMap<SessionId, DateTime<Utc>>,
     changes: Changes,
 }
 
@@ -76,23 +81,31 @@ impl LockTable {
     /// Takes what was loaded; what has run out meanwhile ends here.
     pub fn new(loaded: Loaded) -> Self {
         let Loaded { now, last_token, mut leases, mut waiters, ended } = loaded;
-        leases.sort_by(|a, b| (&a.key, a.token).cmp(&(&b.key, b.token)));
-        waiters.sort_by_key(|waiter| waiter.place);
-        let mut table =
-            Self { now, last_token, leases: Vec::new(), waiters: Vec::new(), ended, changes: Changes::default() };
-        for lease in leases {
-            if lease.is_live(now) {
-                table.leases.push(lease);
+        leases.sort_by(|a, b| (&a.lease.key, a.lease.token).cmp(&(&b.lease.key, b.lease.token)));
+        waiters.sort_by_key(|stored| stored.waiter.place);
+        let mut table = Self {
+            now,
+            last_token,
+            leases: Vec::new(),
+            waiters: Vec::new(),
+            ended,
+            session_ends: BTreeMap::new(),
+            changes: Changes::default(),
+        };
+        for stored in leases {
+            if stored.is_live(now) {
+                table.session_ends.insert(stored.lease.holder.session.clone(), stored.session_until);
+                table.leases.push(stored.lease);
             } else {
-                let ended_at = lease.expires_at;
-                table.record_end(EndedLease { lease, ended_at, ending: Ending::Expired });
+                let ended = stored.into_ended();
+                table.record_end(LockEvent::Lapsed(ended.clone()), ended);
             }
         }
-        for waiter in waiters {
-            if waiter.is_live(now) {
-                table.waiters.push(waiter);
+        for stored in waiters {
+            if stored.is_live(now) {
+                table.waiters.push(stored.waiter);
             } else {
-                table.record_gone(LockEvent::PlaceLost(waiter.clone()), &waiter);
+                table.record_gone(LockEvent::PlaceLost(stored.waiter.clone()), &stored.waiter);
             }
         }
         table
@@ -117,7 +130,7 @@ impl LockTable {
     pub fn acquire(&mut self, command: &Acquire) -> Result<Acquired, LockRefusal> {
         let known = command.ticket.map(|ticket| self.place_of(ticket, command)).transpose()?;
         let place = known.as_ref().map_or(i64::MAX, |waiter| waiter.place);
-        let obstacles = conflicts(&self.leases, &self.waiters, &command.holder, &command.wants, place);
+        let obstacles = self.conflicts(&command.holder, &command.wants, place);
         if obstacles.is_empty() {
             return self.grant(command, known).map(Acquired::Granted);
         }
@@ -141,7 +154,7 @@ impl LockTable {
 
     /// What would stand in the way of a new request, without making it.
     pub fn check(&self, holder: &Holder, wants: &Wants) -> Vec<Conflict> {
-        conflicts(&self.leases, &self.waiters, holder, wants, i64::MAX)
+        self.conflicts(holder, wants, i64::MAX)
     }
 
     /// Lets leases last longer, all or none. A lease never gets shorter.
@@ -189,18 +202,6 @@ impl LockTable {
         }
     }
 
-    /// Gives a place in line up. True if there was one.
-    pub fn leave(&mut self, holder: &Holder, ticket: TicketId) -> Result<bool, LockRefusal> {
-        match self.waiters.iter().find(|waiter| waiter.ticket == ticket) {
-            Some(waiter) if waiter.holder.session != holder.session => Err(LockRefusal::TicketNotYours { ticket }),
-            Some(_) => {
-                self.remove_waiter(ticket);
-                Ok(true)
-            }
-            None => Ok(false),
-        }
-    }
-
     /// The live leases that overlap a key, and the line for it.
     pub fn around(&self, key: &LockKey) -> (Vec<Lease>, Vec<Waiter>) {
         let leases = self.leases.iter().filter(|lease| lease.key.overlaps(key)).cloned().collect();
@@ -208,16 +209,14 @@ impl LockTable {
         (leases, self.waiters.iter().filter(waits).cloned().collect())
     }
 
-    fn place_of(&self, ticket: TicketId, command: &Acquire) -> Result<Waiter, LockRefusal> {
-        let waiter = self.waiters.iter().find(|waiter| waiter.ticket == ticket);
-        let waiter = waiter.ok_or(LockRefusal::TicketExpired { ticket })?;
-        if waiter.holder.session != command.holder.session {
-            return Err(LockRefusal::TicketNotYours { ticket });
+    fn conflicts(&self, holder: &Holder, wants: &Wants, place: i64) -> Vec<Conflict> {
+        let mut found = conflict::conflicts(&self.leases, &self.waiters, holder, wants, place);
+        for Conflict { session, obstacle, .. } in &mut found {
+            if let (Obstacle::Holder { until, .. }, Some(end)) = (obstacle, self.session_ends.get(session)) {
+                *until = (*until).min(*end);
+            }
         }
-        if waiter.wants != command.wants {
-            return Err(LockRefusal::TicketMismatch { ticket });
-        }
-        Ok(waiter.clone())
+        found
     }
 
     fn grant(&mut self, command: &Acquire, known: Option<Waiter>) -> Result<Vec<Lease>, LockRefusal> {
@@ -287,70 +286,14 @@ impl LockTable {
         self.leases.retain(|other| other.token != lease.token);
         self.changes.leases_put.retain(|other| other.token != lease.token);
         let ended = EndedLease { lease: lease.clone(), ended_at: self.now, ending };
-        self.record_end(ended.clone());
+        self.record_end(LockEvent::Ended(ended.clone()), ended.clone());
         ended
     }
 
-    fn record_end(&mut self, ended: EndedLease) {
+    fn record_end(&mut self, event: LockEvent, ended: EndedLease) {
         self.changes.leases_ended.push(ended.clone());
-        self.changes.events.push(LockEvent::Ended(ended.clone()));
-        self.ended.push(ended);
-    }
-
-    fn record_gone(&mut self, event: LockEvent, waiter: &Waiter) {
-        self.changes.waiters_put.retain(|other| other.ticket != waiter.ticket);
-        self.changes.waiters_removed.push(waiter.ticket);
         self.changes.events.push(event);
-    }
-
-    fn remove_waiter(&mut self, ticket: TicketId) {
-        if let Some(at) = self.waiters.iter().position(|waiter| waiter.ticket == ticket) {
-            let waiter = self.waiters.remove(at);
-            self.record_gone(LockEvent::Left(waiter.clone()), &waiter);
-        }
-    }
-
-    fn join(&mut self, command: &Acquire, ticket: TicketId, obstacles: Vec<Conflict>) -> Result<Acquired, LockRefusal> {
-        let own = self.waiters.iter().filter(|waiter| waiter.holder.session == command.holder.session).count();
-        if self.waiters.len() >= Waiter::PER_PROJECT_MAX || own >= Waiter::PER_SESSION_MAX {
-            return Err(LockRefusal::LineFull);
-        }
-        // Places come from the same counter as tokens: both are drawn under the project's lock.
-        let place = self.draw_token()?.value();
-        let waiter = Waiter {
-            ticket,
-            place,
-            holder: command.holder.clone(),
-            wants: command.wants.clone(),
-            reason: command.reason.clone(),
-            joined_at: self.now,
-            kept_until: self.kept_until(),
-        };
-        self.changes.events.push(LockEvent::Waiting(waiter.clone()));
-        Ok(self.stay(waiter, obstacles))
-    }
-
-    fn kept_until(&self) -> DateTime<Utc> {
-        self.now + TimeDelta::seconds(Waiter::KEPT_SECONDS)
-    }
-
-    fn stay(&mut self, mut waiter: Waiter, obstacles: Vec<Conflict>) -> Acquired {
-        waiter.kept_until = self.kept_until();
-        let first: BTreeSet<TicketId> = obstacles
-            .iter()
-            .filter_map(|conflict| match conflict.obstacle {
-                Obstacle::AheadInLine { ticket } => Some(ticket),
-                Obstacle::Holder { .. } => None,
-            })
-            .collect();
-        let position = u32::try_from(first.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let place = Place { ticket: waiter.ticket, position };
-        self.waiters.retain(|other| other.ticket != waiter.ticket);
-        self.changes.waiters_put.retain(|other| other.ticket != waiter.ticket);
-        self.waiters.push(waiter.clone());
-        self.waiters.sort_by_key(|waiter| waiter.place);
-        self.changes.waiters_put.push(waiter);
-        Acquired::InLine { place, conflicts: obstacles }
+        self.ended.push(ended);
     }
 
     /// The live leases of the tokens, if each is the holder's own.

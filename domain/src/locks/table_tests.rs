@@ -4,6 +4,8 @@
 mod board;
 #[path = "table_tests/deadlocks.rs"]
 mod deadlocks;
+#[path = "table_tests/deaths.rs"]
+mod deaths;
 #[path = "table_tests/endings.rs"]
 mod endings;
 #[path = "table_tests/grants.rs"]

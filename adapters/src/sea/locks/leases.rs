@@ -6,6 +6,7 @@ use crate::sea::error::{UnknownValue, corrupt};
 use domain::ids::{AgentId, ProjectId, SessionId};
 use domain::locks::key::LockKey;
 use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Token};
+use domain::locks::stored::StoredLease;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
@@ -95,11 +96,24 @@ impl LeaseRow {
     }
 }
 
-impl TryFrom<LeaseRow> for Lease {
+/// A row and until when its session lives.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct StoredLeaseRow {
+    #[sea_orm(nested)]
+    lease: LeaseRow,
+    session_until_us: i64,
+}
+
+impl TryFrom<StoredLeaseRow> for StoredLease {
     type Error = StoreError;
 
-    fn try_from(row: LeaseRow) -> Result<Self, StoreError> {
-        row.read(LEASES)
+    fn try_from(row: StoredLeaseRow) -> Result<Self, StoreError> {
+        let StoredLeaseRow { lease, session_until_us } = row;
+        let name = format!("{}/{}", lease.project_id, lease.session_id);
+        Ok(Self {
+            session_until: instant(session_until_us, "sessions", "live_until_us", &name)?,
+            lease: lease.read(LEASES)?,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::sea::dialect::{Column, Kind, hex_uuid, json_text};
 use crate::sea::error::corrupt;
 use domain::ids::{AgentId, ProjectId, SessionId, TicketId};
 use domain::locks::lease::{Holder, Reason, Waiter};
+use domain::locks::stored::StoredWaiter;
 use domain::locks::wants::Wants;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
@@ -79,6 +80,27 @@ impl TryFrom<WaiterRow> for Waiter {
             reason: reason.map_err(|error| corrupt(WAITERS, "reason", &name, error))?,
             joined_at: instant(joined_at_us, WAITERS, "joined_at_us", &name)?,
             kept_until: instant(kept_until_us, WAITERS, "kept_until_us", &name)?,
+        })
+    }
+}
+
+/// A row and until when its session lives.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct StoredWaiterRow {
+    #[sea_orm(nested)]
+    waiter: WaiterRow,
+    session_until_us: i64,
+}
+
+impl TryFrom<StoredWaiterRow> for StoredWaiter {
+    type Error = StoreError;
+
+    fn try_from(row: StoredWaiterRow) -> Result<Self, StoreError> {
+        let StoredWaiterRow { waiter, session_until_us } = row;
+        let name = format!("{}/{}", waiter.project_id, waiter.session_id);
+        Ok(Self {
+            session_until: instant(session_until_us, "sessions", "live_until_us", &name)?,
+            waiter: waiter.try_into()?,
         })
     }
 }

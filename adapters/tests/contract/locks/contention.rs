@@ -25,7 +25,7 @@ fn second_comer(store: &Arc<TestStore>) -> JoinSet<(TableHead, Vec<Lease>)> {
         let leases = uow.leases_load(&default_project(), &KeyScope::overlapping([&key("a")])).await.unwrap();
         uow.lock_table_save(&default_project(), head, &Changes::default()).await.unwrap();
         uow.commit().await.unwrap();
-        (head, leases)
+        (head, bare(leases))
     });
     tasks
 }

@@ -1,7 +1,7 @@
 //! Saving what was decided, and raising the epoch.
 
 use crate::harness::{TestStore, default_project};
-use crate::locks::{second, sorted};
+use crate::locks::second;
 use crate::on_every_store;
 use crate::samples::*;
 use chrono::TimeDelta;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 async fn all(store: &TestStore) -> Vec<Lease> {
     let everything = KeyScope { everything: true, ..KeyScope::default() };
-    sorted(store.begin_read().await.leases_load(&default_project(), &everything).await.unwrap())
+    bare(store.begin_read().await.leases_load(&default_project(), &everything).await.unwrap())
 }
 
 async fn past(store: &TestStore, number: i64) -> Option<EndedLease> {
@@ -25,7 +25,7 @@ async fn head(store: &TestStore) -> TableHead {
 }
 
 async fn line(store: &TestStore) -> Vec<Waiter> {
-    store.begin_read().await.waiters_load(&default_project()).await.unwrap()
+    bare_line(store.begin_read().await.waiters_load(&default_project()).await.unwrap())
 }
 
 /// A lease with the greatest of everything.

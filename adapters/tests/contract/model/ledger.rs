@@ -1,8 +1,11 @@
 //! What was promised to whom, known from the answers alone, and the judgement of the next answer by it.
 
 mod judge;
+mod lives;
 
-use crate::model::{Command, SESSIONS, Stored, holder};
+use crate::model::Stored;
+use crate::model::command::{Command, SPEAKERS, speaker_of};
+use crate::model::ledger::lives::Life;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{SessionId, TicketId};
 use domain::locks::key::LockKey;
@@ -24,6 +27,10 @@ pub(crate) struct Ledger {
     tickets: Vec<(TicketId, usize, Wants)>,
     /// Who gave what back.
     given_back: BTreeMap<Token, SessionId>,
+    /// Every session there was.
+    lives: BTreeMap<SessionId, Life>,
+    /// How often each speaker has begun anew.
+    incarnations: [u32; SPEAKERS.len()],
     fresh_tickets: u128,
 }
 
@@ -68,10 +75,6 @@ fn clash(one: (&str, Mode), other: (&str, Mode)) -> bool {
     (one.1 == Mode::Exclusive || other.1 == Mode::Exclusive) && overlap(one.0, other.0)
 }
 
-fn number_of(session: &SessionId) -> usize {
-    (0..SESSIONS).find(|who| holder(*who).session == *session).unwrap()
-}
-
 impl Ledger {
     pub(crate) fn new(now: DateTime<Utc>, greatest: i64) -> Self {
         Self {
@@ -82,6 +85,8 @@ impl Ledger {
             grants: Vec::new(),
             tickets: Vec::new(),
             given_back: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            incarnations: [0; SPEAKERS.len()],
             fresh_tickets: 0,
         }
     }
@@ -115,20 +120,28 @@ impl Ledger {
 
     /// What holds now.
     fn live(&self) -> impl Iterator<Item = (Token, &Promise)> {
-        self.promises.iter().filter(|(_, promise)| self.now < promise.until).map(|(token, promise)| (*token, promise))
+        self.promises.iter().filter(|(_, promise)| self.holds(promise)).map(|(token, promise)| (*token, promise))
     }
 
     fn live_promise(&self, token: Token) -> Option<&Promise> {
-        self.promises.get(&token).filter(|promise| self.now < promise.until)
+        self.promises.get(&token).filter(|promise| self.holds(promise))
+    }
+
+    fn holds(&self, promise: &Promise) -> bool {
+        self.now < promise.until && self.lives(&promise.session)
+    }
+
+    fn is_kept(&self, place: &InLine) -> bool {
+        self.now < place.kept_until && self.lives(&place.session)
     }
 
     /// Who stands in line now.
     fn standing(&self) -> impl Iterator<Item = (TicketId, &InLine)> {
-        self.line.iter().filter(|(_, place)| self.now < place.kept_until).map(|(ticket, place)| (*ticket, place))
+        self.line.iter().filter(|(_, place)| self.is_kept(place)).map(|(ticket, place)| (*ticket, place))
     }
 
     fn place(&self, ticket: TicketId) -> Option<&InLine> {
-        self.line.get(&ticket).filter(|place| self.now < place.kept_until)
+        self.line.get(&ticket).filter(|place| self.is_kept(place))
     }
 
     /// Everything in the way of a session that wants something and came at some point of the order.
@@ -199,7 +212,10 @@ impl Ledger {
         freed: &[LockKey],
     ) {
         for ticket in before.difference(&self.stuck()) {
-            let Some(place) = self.place(*ticket).filter(|place| command.session() != Some(&place.session)) else {
+            let Some(place) = self
+                .place(*ticket)
+                .filter(|place| command.holder().map(|holder| &holder.session) != Some(&place.session))
+            else {
                 continue;
             };
             let is_woken =
@@ -211,29 +227,32 @@ impl Ledger {
     /// Compares with what the stores hold.
     pub(crate) fn compare(&self, stored: &Stored) {
         let live: BTreeMap<Token, DateTime<Utc>> = self.live().map(|(token, promise)| (token, promise.until)).collect();
-        let held = stored.leases.iter().filter(|lease| lease.is_live(self.now));
-        let held: BTreeMap<Token, DateTime<Utc>> = held.map(|lease| (lease.token, lease.expires_at)).collect();
-        assert_eq!(held, live, "the stores hold what was promised, no more and no less");
+        let held: Vec<&Lease> =
+            stored.leases.iter().filter(|one| one.is_live(self.now)).map(|one| &one.lease).collect();
+        for held in [held, stored.listed.iter().collect()] {
+            let held: BTreeMap<Token, DateTime<Utc>> = held.iter().map(|one| (one.token, one.expires_at)).collect();
+            assert_eq!(held, live, "the stores hold what was promised, no more and no less");
+        }
         let standing: BTreeSet<TicketId> = self.standing().map(|(ticket, _)| ticket).collect();
-        let waiting = stored.line.iter().filter(|waiter| waiter.is_live(self.now));
-        assert_eq!(waiting.map(|waiter| waiter.ticket).collect::<BTreeSet<_>>(), standing);
+        let waiting = stored.line.iter().filter(|stored| stored.is_live(self.now));
+        assert_eq!(waiting.map(|stored| stored.waiter.ticket).collect::<BTreeSet<_>>(), standing);
         self.check_that_nothing_was_lost(stored);
-        self.check_exclusion(&stored.leases);
+        Self::check_exclusion(&stored.listed);
+        self.compare_sessions(stored);
         assert!(stored.last_token >= self.greatest, "the counter fell behind what was drawn");
     }
 
     fn check_that_nothing_was_lost(&self, stored: &Stored) {
-        let now: BTreeSet<Token> = stored.leases.iter().map(|lease| lease.token).collect();
+        let now: BTreeSet<Token> = stored.leases.iter().map(|stored| stored.lease.token).collect();
         let past: BTreeSet<Token> = stored.ended.iter().map(|ended| ended.lease.token).collect();
         assert_eq!((now.len(), past.len()), (stored.leases.len(), stored.ended.len()), "a lease is there twice");
         assert!(now.is_disjoint(&past), "a lease holds and has ended");
         assert_eq!(now.union(&past).copied().collect::<BTreeSet<_>>(), self.tokens().collect(), "a lease was lost");
     }
 
-    fn check_exclusion(&self, leases: &[Lease]) {
-        let live: Vec<&Lease> = leases.iter().filter(|lease| lease.is_live(self.now)).collect();
-        for (number, one) in live.iter().enumerate() {
-            for other in live.iter().skip(number + 1).filter(|other| other.holder.session != one.holder.session) {
+    fn check_exclusion(leases: &[Lease]) {
+        for (number, one) in leases.iter().enumerate() {
+            for other in leases.iter().skip(number + 1).filter(|other| other.holder.session != one.holder.session) {
                 let together = clash((one.key.as_str(), one.mode), (other.key.as_str(), other.mode));
                 assert!(!together, "two hold what only one may: {one:?} and {other:?}");
             }
@@ -242,7 +261,7 @@ impl Ledger {
 
     fn keep(&mut self, ticket: TicketId, session: &SessionId, wants: &Wants) {
         if self.place(ticket).is_none() {
-            self.tickets.push((ticket, number_of(session), wants.clone()));
+            self.tickets.push((ticket, speaker_of(session), wants.clone()));
             // A place in line has a number from the counter of the tokens.
             self.greatest += 1;
         }

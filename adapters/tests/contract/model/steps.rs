@@ -1,9 +1,10 @@
 //! The steps of a sequence. They name sessions, tokens and tickets by number, so that a shortened sequence still makes
 //! sense; who and what is meant is picked when a step runs.
 
+use crate::model::command::{Command, DEFAULT_SPEAKER, SPEAKERS};
 use crate::model::ledger::Ledger;
-use crate::model::{Command, SESSIONS, holder};
 use crate::samples::{key, ticket};
+use domain::agents::SessionTtl;
 use domain::locks::lease::{Mode, Token, Ttl};
 use domain::locks::table::{Acquire, OnConflict};
 use domain::locks::wants::{Want, Wants};
@@ -51,18 +52,37 @@ pub(crate) enum Step {
     EndSession {
         who: usize,
     },
+    Register {
+        who: usize,
+        ttl: u32,
+    },
+    Heartbeat {
+        who: usize,
+    },
+    /// Registers under a new name, whatever became of the session before.
+    Restart {
+        who: usize,
+        ttl: u32,
+    },
     Sweep,
+    Reap,
     Pass {
         seconds: i64,
+    },
+    /// Passes the time to the very instant somebody's session dies unless it is heard from, or just before.
+    Outlive {
+        who: usize,
+        almost: bool,
     },
     Reopen,
     RaiseEpoch,
 }
 
 pub(crate) fn any_step() -> BoxedStrategy<Step> {
-    let who = 0..SESSIONS;
+    let who = 0..SPEAKERS.len();
     let wants = vec((0..UNIVERSE.len(), any::<bool>()), 1..=3);
-    let ttl = prop::sample::select(vec![5_u32, 10, 20, 40]);
+    let ttl = prop::sample::select(vec![5_u32, 10, 20, 40, 100, 400]);
+    let session_ttl = prop::sample::select(vec![30_u32, 30, 40, 900]);
     let mostly = || prop::bool::weighted(0.85);
     let recent = 0..RECENT;
     prop_oneof![
@@ -76,9 +96,14 @@ pub(crate) fn any_step() -> BoxedStrategy<Step> {
         6 => (vec(recent.clone(), 1..=3), mostly()).prop_map(|(tokens, is_owner)| Step::Release { tokens, is_owner }),
         1 => recent.clone().prop_map(|token| Step::Force { token }),
         1 => (recent, mostly()).prop_map(|(ticket, is_owner)| Step::Leave { ticket, is_owner }),
-        1 => who.prop_map(|who| Step::EndSession { who }),
-        1 => Just(Step::Sweep),
-        5 => prop::sample::select(vec![1_i64, 4, 5, 10, 15]).prop_map(|seconds| Step::Pass { seconds }),
+        1 => who.clone().prop_map(|who| Step::EndSession { who }),
+        2 => (who.clone(), session_ttl.clone()).prop_map(|(who, ttl)| Step::Register { who, ttl }),
+        2 => who.clone().prop_map(|who| Step::Heartbeat { who }),
+        4 => (who.clone(), session_ttl).prop_map(|(who, ttl)| Step::Restart { who, ttl }),
+        5 => (who, any::<bool>()).prop_map(|(who, almost)| Step::Outlive { who, almost }),
+        2 => Just(Step::Sweep),
+        2 => Just(Step::Reap),
+        7 => prop::sample::select(vec![1_i64, 3, 4, 5, 5, 10, 15, 27, 30, 30, 900]).prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::Reopen),
         1 => Just(Step::RaiseEpoch),
     ]
@@ -94,7 +119,7 @@ fn wanted(keys: &[(usize, bool)]) -> Wants {
 }
 
 fn next(who: usize) -> usize {
-    (who + 1) % SESSIONS
+    (who + 1) % SPEAKERS.len()
 }
 
 /// The command a step means now; `None` when there is no token or ticket yet.
@@ -105,7 +130,7 @@ pub(crate) fn pick(step: Step, ledger: &mut Ledger) -> Option<Command> {
     };
     match step {
         Step::Acquire { who, wants, ttl, waits } => Some(Command::Acquire(Acquire {
-            holder: holder(who),
+            holder: ledger.speaker(who),
             wants: wanted(&wants),
             ttl: ttl_of(ttl),
             reason: None,
@@ -116,7 +141,7 @@ pub(crate) fn pick(step: Step, ledger: &mut Ledger) -> Option<Command> {
             let (ticket, owner, wants) = ledger.recent_ticket(ticket)?;
             let other = wanted(&[(0, true), (6, false)]);
             Some(Command::Acquire(Acquire {
-                holder: holder(if is_owner { owner } else { next(owner) }),
+                holder: ledger.speaker(if is_owner { owner } else { next(owner) }),
                 wants: if same_wants { wants } else { other },
                 ttl: ttl_of(ttl),
                 reason: None,
@@ -127,21 +152,33 @@ pub(crate) fn pick(step: Step, ledger: &mut Ledger) -> Option<Command> {
         Step::Renew { token, is_owner, ttl } => {
             let (token, owner) = ledger.recent_token(token)?;
             let who = if is_owner { owner } else { next(owner) };
-            Some(Command::Renew(holder(who), [token].into(), ttl_of(ttl)))
+            Some(Command::Renew(ledger.speaker(who), [token].into(), ttl_of(ttl)))
         }
         Step::Release { tokens, is_owner } => {
             let (_, owner) = ledger.recent_token(*tokens.first()?)?;
             let picked: BTreeSet<Token> =
                 tokens.into_iter().filter_map(|token| ledger.recent_token(token)).map(|(token, _)| token).collect();
-            Some(Command::Release(holder(if is_owner { owner } else { next(owner) }), picked))
+            Some(Command::Release(ledger.speaker(if is_owner { owner } else { next(owner) }), picked))
         }
         Step::Force { token } => ledger.recent_token(token).map(|(token, _)| Command::Force(token)),
         Step::Leave { ticket, is_owner } => {
             let (ticket, owner, _) = ledger.recent_ticket(ticket)?;
-            Some(Command::Leave(holder(if is_owner { owner } else { next(owner) }), ticket))
+            Some(Command::Leave(ledger.speaker(if is_owner { owner } else { next(owner) }), ticket))
         }
-        Step::EndSession { who } => Some(Command::EndSession(holder(who))),
+        Step::EndSession { who } => Some(Command::EndSession(ledger.speaker(who))),
+        Step::Register { who, ttl } => {
+            let speaker = ledger.speaker(who);
+            // By name, only a session that is there: a new one would not be the default session.
+            let may = who != DEFAULT_SPEAKER || ledger.is_started(&speaker.session);
+            may.then(|| Command::Register(speaker, SessionTtl::try_new(ttl).unwrap()))
+        }
+        Step::Restart { who, ttl } => {
+            ledger.restart(who)?;
+            Some(Command::Register(ledger.speaker(who), SessionTtl::try_new(ttl).unwrap()))
+        }
+        Step::Heartbeat { who } => Some(Command::Heartbeat(ledger.speaker(who))),
         Step::Sweep => Some(Command::Sweep),
-        Step::Pass { .. } | Step::Reopen | Step::RaiseEpoch => None,
+        Step::Reap => Some(Command::Reap),
+        Step::Pass { .. } | Step::Outlive { .. } | Step::Reopen | Step::RaiseEpoch => None,
     }
 }

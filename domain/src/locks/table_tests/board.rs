@@ -8,6 +8,7 @@ use crate::locks::conflict::{Conflict, Obstacle};
 use crate::locks::key::LockKey;
 use crate::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Token, Ttl, Waiter};
 use crate::locks::refusal::{CycleStep, LockRefusal, Place};
+use crate::locks::stored::{StoredLease, StoredWaiter};
 use crate::locks::table::{Acquire, Acquired, LockTable, OnConflict, Released};
 use crate::locks::wants::{Want, Wants};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +23,8 @@ pub(super) struct Board {
     pub(super) leases: BTreeMap<Token, Lease>,
     pub(super) ended: BTreeMap<Token, EndedLease>,
     pub(super) waiters: BTreeMap<TicketId, Waiter>,
+    /// When sessions end; those that are not named here live for ever.
+    pub(super) session_ends: BTreeMap<SessionId, DateTime<Utc>>,
     /// What the last command changed.
     pub(super) changes: Changes,
     tickets: u128,
@@ -34,6 +37,7 @@ pub(super) fn board() -> Board {
         leases: BTreeMap::new(),
         ended: BTreeMap::new(),
         waiters: BTreeMap::new(),
+        session_ends: BTreeMap::new(),
         changes: Changes::default(),
         tickets: 0,
     }
@@ -45,8 +49,8 @@ impl Board {
         let mut table = LockTable::new(Loaded {
             now: self.now,
             last_token: self.last_token,
-            leases: self.leases.values().cloned().collect(),
-            waiters: self.waiters.values().cloned().collect(),
+            leases: self.leases.values().map(|lease| self.stored(lease)).collect(),
+            waiters: self.waiters.values().map(|waiter| self.stored_waiter(waiter)).collect(),
             ended: self.ended.values().cloned().collect(),
         });
         let answer = command(&mut table);
@@ -66,6 +70,23 @@ impl Board {
             self.waiters.remove(ticket);
         }
         answer
+    }
+
+    fn stored(&self, lease: &Lease) -> StoredLease {
+        StoredLease { lease: lease.clone(), session_until: self.session_until(&lease.holder) }
+    }
+
+    fn stored_waiter(&self, waiter: &Waiter) -> StoredWaiter {
+        StoredWaiter { waiter: waiter.clone(), session_until: self.session_until(&waiter.holder) }
+    }
+
+    fn session_until(&self, holder: &Holder) -> DateTime<Utc> {
+        self.session_ends.get(&holder.session).copied().unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// The session will be dead in so many seconds.
+    pub(super) fn dies_in(&mut self, who: &str, seconds: i64) {
+        self.session_ends.insert(holder(who).session, self.now + TimeDelta::seconds(seconds));
     }
 
     pub(super) fn pass(&mut self, seconds: i64) {

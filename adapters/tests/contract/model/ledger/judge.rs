@@ -1,7 +1,7 @@
 //! Is this answer right?
 
-use super::{InTheWay, Ledger, Promise, number_of};
-use crate::model::{Answer, Command};
+use super::{InTheWay, Ledger, Promise};
+use crate::model::command::{Answer, Command, speaker_of};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{SessionId, TicketId};
 use domain::locks::conflict::{Conflict, Obstacle};
@@ -29,7 +29,16 @@ fn position(in_the_way: &BTreeSet<InTheWay>) -> usize {
 impl Ledger {
     /// Judges an answer, and remembers what it promised.
     pub(crate) fn judge(&mut self, command: &Command, answer: &Answer) {
+        if let Answer::NoSession(refusal) = answer {
+            return self.judge_no_session(command, refusal);
+        }
+        self.heard(command);
         match (command, answer) {
+            (Command::Register(..) | Command::Heartbeat(_), Answer::Lives(session)) => self.judge_life(session),
+            (Command::Reap, Answer::Reaped(sessions, ended)) => {
+                self.judge_reaped(sessions);
+                assert!(ended.iter().all(|token| self.live_promise(*token).is_none()), "reaped while it was held");
+            }
             (Command::Acquire(acquire), Answer::Acquired(answer)) => self.judge_acquire(acquire, answer),
             (Command::Renew(holder, tokens, ttl), Answer::Renewed(answer)) => {
                 self.judge_renew(holder, tokens, *ttl, answer);
@@ -64,6 +73,7 @@ impl Ledger {
                 assert_eq!(ended.iter().map(|ended| ended.lease.token).collect::<BTreeSet<_>>(), held);
                 self.promises.retain(|token, _| !held.contains(token));
                 self.line.retain(|_, place| place.session != holder.session);
+                self.close(&holder.session);
             }
             (Command::Sweep, Answer::Swept(swept)) => {
                 assert!(swept.iter().all(|token| self.live_promise(*token).is_none()), "swept while it was held");
@@ -159,7 +169,7 @@ impl Ledger {
                 assert_eq!(lease.mode, want.mode);
                 assert!(lease.token.value() > self.greatest, "token {:?} is not greater than all before", lease.token);
                 self.greatest = lease.token.value();
-                self.grants.push((lease.token, number_of(session)));
+                self.grants.push((lease.token, speaker_of(session)));
                 let before = weaker.map(|(token, promise)| {
                     self.promises.remove(&token);
                     promise.until
