@@ -3,7 +3,8 @@
 //! Tests pass them in where a process would pass the machine's, so that every answer is the same on every run.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use domain::ids::{AuditEntryId, FactId, TicketId};
+use domain::ids::{AuditEntryId, FactId, ScheduleId, TaskId, TicketId};
+use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +63,18 @@ impl IdSource for CountedIds {
 
     fn ticket_id(&self) -> TicketId {
         TicketId::new(self.uuid())
+    }
+
+    fn task_id(&self) -> TaskId {
+        TaskId::new(self.uuid())
+    }
+
+    fn schedule_id(&self) -> ScheduleId {
+        ScheduleId::new(self.uuid())
+    }
+
+    fn chance(&self) -> Chance {
+        Chance(self.next())
     }
 
     fn random_name(&self) -> String {

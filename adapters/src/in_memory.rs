@@ -9,6 +9,7 @@ mod events;
 mod idempotency;
 mod identity;
 mod locks;
+mod work;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

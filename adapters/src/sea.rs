@@ -19,6 +19,7 @@ mod migrate;
 mod sidecar;
 mod source;
 mod unit;
+mod work;
 
 pub use epoch::{Epoch, EpochCause};
 pub use migrate::MigrateError;

@@ -1,7 +1,8 @@
 //! The process's clock and its source of ids and secrets.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::ids::{AuditEntryId, FactId, TicketId};
+use domain::ids::{AuditEntryId, FactId, ScheduleId, TaskId, TicketId};
+use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
 use uuid::{Builder, Uuid};
@@ -34,6 +35,18 @@ impl IdSource for RandomIds {
         // Ordered ids of one millisecond are neighbours; all that is random in this one is drawn afresh.
         let millis = u64::try_from(SystemClock.now().timestamp_millis()).unwrap_or(0);
         TicketId::new(Builder::from_unix_timestamp_millis(millis, &random::<10>()).into_uuid())
+    }
+
+    fn task_id(&self) -> TaskId {
+        TaskId::new(ordered())
+    }
+
+    fn schedule_id(&self) -> ScheduleId {
+        ScheduleId::new(ordered())
+    }
+
+    fn chance(&self) -> Chance {
+        Chance(u64::from_be_bytes(random::<8>()))
     }
 
     fn random_name(&self) -> String {

@@ -1,6 +1,7 @@
 //! Where made ids and secrets come from.
 
-use domain::ids::{AuditEntryId, FactId, TicketId};
+use domain::ids::{AuditEntryId, FactId, ScheduleId, TaskId, TicketId};
+use domain::work::retry::Chance;
 
 /// Draws ids and secrets.
 pub trait IdSource: Send + Sync {
@@ -10,6 +11,12 @@ pub trait IdSource: Send + Sync {
     fn fact_id(&self) -> FactId;
     /// A new place in line. Not to be guessed.
     fn ticket_id(&self) -> TicketId;
+    /// A new task; later ones sort after earlier ones of this process.
+    fn task_id(&self) -> TaskId;
+    /// A new schedule.
+    fn schedule_id(&self) -> ScheduleId;
+    /// 64 random bits, for jitter.
+    fn chance(&self) -> Chance;
     /// 128 random bits, as 32 lower-case hexadecimal digits: for names of keys, sessions and requests.
     fn random_name(&self) -> String;
     /// 256 bits fit for a secret.

@@ -6,6 +6,7 @@ use crate::events::FactLog;
 use crate::idempotency::IdempotencyRepository;
 use crate::identity::{KeyRepository, ProjectRepository};
 use crate::locks::LockRepository;
+use crate::work::{ScheduleRepository, TaskRepository};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -87,7 +88,9 @@ pub trait UnitOfWork:
     + KeyRepository
     + LockRepository
     + ProjectRepository
+    + ScheduleRepository
     + SessionRepository
+    + TaskRepository
     + Send
 {
     /// The store's clock, in microseconds, now (not at the start of the transaction).

@@ -1,6 +1,6 @@
 //! The changes to locks, one command each.
 
-use crate::executor::{session_died, Defect, HotCommand, Ruling, Tables, Touches, Who};
+use crate::executor::{Defect, HotCommand, Ruling, Tables, Touches, Who, session_died};
 use chrono::{DateTime, Utc};
 use domain::agents::{Session, reap};
 use domain::identity::principal::Action;
