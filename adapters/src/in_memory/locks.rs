@@ -77,7 +77,7 @@ impl ProjectTable {
 }
 
 impl State {
-    fn session_until(&self, project: &ProjectId, session: &SessionId) -> Option<DateTime<Utc>> {
+    pub(super) fn session_until(&self, project: &ProjectId, session: &SessionId) -> Option<DateTime<Utc>> {
         self.agents.get(&(project.clone(), session.clone())).map(|session| session.live_until)
     }
 
