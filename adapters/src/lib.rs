@@ -1,5 +1,6 @@
 //! The outside of Pointsman: stores, clocks, ids, clients. Each module keeps what `ports` promises.
 
+pub mod calendar;
 pub mod fixed;
 pub mod http_client;
 pub mod in_memory;
