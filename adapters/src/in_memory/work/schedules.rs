@@ -30,6 +30,14 @@ impl ScheduleRepository for InMemoryUnitOfWork {
         Ok(self.read().work.schedules(project).find(|schedule| schedule.id == id).cloned())
     }
 
+    async fn schedule_find_named(
+        &mut self,
+        project: &ProjectId,
+        name: &ScheduleName,
+    ) -> Result<Option<Schedule>, StoreError> {
+        Ok(self.read().work.schedules(project).find(|schedule| schedule.name == *name).cloned())
+    }
+
     async fn schedule_list(
         &mut self,
         project: &ProjectId,
