@@ -2,6 +2,7 @@
 
 use super::ruling;
 use crate::executor::{Choice, Defect, HotCommand, Ruling, Tables, Touches, Who, WorkTouches};
+use domain::agents::{Offers, offer};
 use domain::identity::principal::Action;
 use domain::work::claim::{Claim, ClaimFilter, ClaimSize, Claimed};
 use domain::work::name::{Capability, Environment};
@@ -25,14 +26,16 @@ pub struct ClaimOnce {
     pub size: ClaimSize,
     /// For how long without a heartbeat; `None` leaves it to each task.
     pub lease: Option<LeaseLength>,
-    /// What the caller can do.
-    pub capabilities: BTreeSet<Capability>,
-    /// Where it runs.
+    /// What the caller can do; `None` for what its session offers.
+    pub capabilities: Option<BTreeSet<Capability>>,
+    /// Where it runs; `None` for what its session offers.
     pub environment: Option<Environment>,
     /// Look behind this place only.
     pub after: Option<Place>,
-    /// Whether finding nothing is the answer, or the caller looks on.
+    /// Whether finding nothing is the caller's answer, or it will look again.
     pub is_last: bool,
+    /// Whether the caller looks on behind what was loaded.
+    pub looks_on: bool,
 }
 
 /// What a look found, and how far it went.
@@ -42,6 +45,18 @@ pub struct Look {
     pub claimed: Claimed,
     /// Where the next look goes on, if the candidates were cut.
     pub horizon: Option<Place>,
+}
+
+impl ClaimOnce {
+    /// What the caller offers: what it names with the claim stays with its session.
+    fn offers(&self, who: &Who<'_>) -> Result<Offers, Defect> {
+        let before = &who.session()?.offers;
+        Ok(Offers {
+            agent_type: who.call.principal.agent_type.clone(),
+            capabilities: self.capabilities.clone().unwrap_or_else(|| before.capabilities.clone()),
+            environment: self.environment.clone().or_else(|| before.environment.clone()),
+        })
+    }
 }
 
 impl HotCommand for ClaimOnce {
@@ -65,13 +80,11 @@ impl HotCommand for ClaimOnce {
     }
 
     fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        let claimant = Claimant {
-            holder: who.holder()?,
-            agent_type: who.call.principal.agent_type.clone(),
-            capabilities: self.capabilities.clone(),
-            environment: self.environment.clone(),
-            trust: Trust::STANDARD,
-        };
+        let offers = self.offers(who)?;
+        tables.sessions_changed.extend(offer(who.session()?, offers.clone(), tables.locks.now()));
+        let Offers { agent_type, capabilities, environment } = offers;
+        let claimant =
+            Claimant { holder: who.holder()?, agent_type, capabilities, environment, trust: Trust::STANDARD };
         let horizon = tables.horizons.get(&(self.filter.clone(), self.after)).copied();
         let claim = Claim {
             claimant,
@@ -83,7 +96,8 @@ impl HotCommand for ClaimOnce {
         };
         let looked = tables.work.claim(&mut tables.locks, &claim);
         let ruling = ruling(looked.map(|claimed| Look { horizon: horizon.filter(|_| claimed.is_cut), claimed }))?;
-        let is_final = ruling.result.as_ref().map_or(true, |look| self.is_last || !look.claimed.tasks.is_empty());
+        let is_end = |look: &Look| self.is_last && (look.horizon.is_none() || !self.looks_on);
+        let is_final = ruling.result.as_ref().map_or(true, |look| is_end(look) || !look.claimed.tasks.is_empty());
         Ok(Ruling { is_final, ..ruling })
     }
 }

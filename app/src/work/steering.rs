@@ -1,0 +1,3 @@
+//! Steering tasks from outside.
+
+pub mod api;
