@@ -131,7 +131,7 @@ pub enum SessionRefusal {
 }
 
 /// Who is speaking, before it is known whether the session exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionRequest {
     /// The project of the call.
     pub project: ProjectId,
@@ -201,10 +201,16 @@ pub fn resolve(
     }
 }
 
-/// Decides whether a call that runs in no session may name this one; the call is a sign of life, and starts nothing. A
-/// session that is not there may be named.
-pub fn vouch(agent: &AgentId, found: Option<Session>, now: DateTime<Utc>) -> Result<Option<Resolved>, SessionRefusal> {
-    found.map(|session| own(session, agent, now).map(|session| known(session, now))).transpose()
+/// Decides whether a call that runs in no session may be made beside this one, and whether the call is a sign of life. It
+/// starts nothing: a session that is not there may be named all the same, and a default one that has died is left for the
+/// next call that runs in one.
+pub fn vouch(
+    request: &SessionRequest,
+    found: Option<Session>,
+    now: DateTime<Utc>,
+) -> Result<Option<Resolved>, SessionRefusal> {
+    let found = found.filter(|session| request.named.is_some() || session.is_live(now));
+    found.map(|session| own(session, &request.agent, now).map(|session| known(session, now))).transpose()
 }
 
 /// The command to start a session by name, with a TTL and offers of one's own choosing.

@@ -121,7 +121,7 @@ fn a_session_belongs_to_the_agent_that_first_used_it_even_after_its_end() {
         assert_eq!(resolved(request("bob", Some("s1")), found.clone(), now), refusal);
         assert_eq!(register(registration("bob", 60), Some(found.clone()), now), refusal);
         assert_eq!(heartbeat(&agent("bob"), &session_id("s1"), Some(found.clone()), now), refusal);
-        assert_eq!(vouch(&agent("bob"), Some(found.clone()), now).map(|_| ()), refusal.clone().map(|_| ()));
+        assert_eq!(vouch(&request("bob", Some("s1")), Some(found.clone()), now).map(|_| ()), refusal.clone().map(|_| ()));
     }
     assert_eq!(resolved(request("bob", None), known, at(TTL)), refusal, "not even a default one that was mixed up");
 }
@@ -142,7 +142,7 @@ fn an_ended_session_never_comes_back() {
     assert_eq!(resolved(request("ann", Some("s1")), ended.clone(), at(6)), Err(refusal.clone()));
     assert_eq!(register(registration("ann", 900), Some(ended.clone()), at(6)), Err(refusal.clone()));
     assert_eq!(heartbeat(&agent("ann"), &session_id("s1"), Some(ended.clone()), at(6)), Err(refusal.clone()));
-    assert_eq!(vouch(&agent("ann"), Some(ended.clone()), at(6)), Err(refusal.clone()));
+    assert_eq!(vouch(&request("ann", Some("s1")), Some(ended.clone()), at(6)), Err(refusal.clone()));
     assert_eq!(offer(&ended, offers(&["gpu"]), at(6)), None);
     assert_eq!(seen(&ended, at(6)), None);
     assert_eq!(reap(&ended, at(6)), None);
@@ -158,7 +158,7 @@ fn a_dead_session_never_comes_back_though_nobody_noticed_its_death() {
         assert_eq!(register(registration("ann", 900), Some(dead.clone()), now), Err(refusal.clone()));
         assert_eq!(register(registration("ann", 60), Some(dead.clone()), now), Err(refusal.clone()));
         assert_eq!(heartbeat(&agent("ann"), &session_id("s1"), Some(dead.clone()), now), Err(refusal.clone()));
-        assert_eq!(vouch(&agent("ann"), Some(dead.clone()), now), Err(refusal.clone()));
+        assert_eq!(vouch(&request("ann", Some("s1")), Some(dead.clone()), now), Err(refusal.clone()));
         assert_eq!(end(dead.clone(), now), Err(refusal));
         assert_eq!(offer(&dead, offers(&["gpu"]), now), None);
         assert_eq!(seen(&dead, now), None);
@@ -241,12 +241,23 @@ fn a_heartbeat_starts_nothing() {
 }
 
 #[test]
-fn a_call_that_runs_in_no_session_starts_none_and_is_a_sign_of_life() {
-    let (ann, known) = (agent("ann"), session("ann", "s1", false));
-    assert_eq!(vouch(&ann, None, at(0)), Ok(None));
-    assert_eq!(vouch(&ann, Some(known.clone()), at(89)), Ok(Some(unchanged(known.clone()))));
-    let later = Session { last_seen_at: at(90), live_until: at(90 + TTL), ..known.clone() };
-    assert_eq!(vouch(&ann, Some(known), at(90)), Ok(Some(Resolved::Known { session: later, is_changed: true })));
+fn a_call_beside_a_session_starts_none_and_is_a_sign_of_life() {
+    let (named, unnamed) = (request("ann", Some("s1")), request("ann", None));
+    for (request, known) in [(named, session("ann", "s1", false)), (unnamed, session("ann", "d1", true))] {
+        assert_eq!(vouch(&request, None, at(0)), Ok(None));
+        assert_eq!(vouch(&request, Some(known.clone()), at(89)), Ok(Some(unchanged(known.clone()))));
+        let later = Session { last_seen_at: at(90), live_until: at(90 + TTL), ..known.clone() };
+        let changed = Resolved::Known { session: later, is_changed: true };
+        assert_eq!(vouch(&request, Some(known), at(90)), Ok(Some(changed)));
+    }
+}
+
+#[test]
+fn a_call_beside_a_default_session_that_has_died_neither_revives_nor_replaces_it() {
+    let dead = session("ann", "d1", true);
+    assert_eq!(vouch(&request("ann", None), Some(dead.clone()), at(TTL)), Ok(None));
+    let refusal = SessionRefusal::Ended { id: session_id("d1"), ended_at: at(TTL) };
+    assert_eq!(vouch(&request("ann", Some("d1")), Some(dead), at(TTL)), Err(refusal), "unless it is named");
 }
 
 #[test]
