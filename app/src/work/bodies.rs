@@ -1,8 +1,5 @@
 //! What requests about tasks look like on the wire, and what they mean.
 
-pub mod run;
-pub mod steer;
-
 use crate::http::problem::kinds::INVALID_VALUE;
 use crate::http::problem::{FieldError, Problem};
 use crate::locks::bodies::WantBody;

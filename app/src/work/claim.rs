@@ -1,5 +1,6 @@
 //! Claiming tasks, with or without waiting for some.
 
+pub mod bodies;
 pub mod views;
 
 use crate::call::Call;

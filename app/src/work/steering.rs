@@ -1,3 +1,4 @@
 //! Steering tasks from outside.
 
 pub mod api;
+pub mod bodies;
