@@ -5,4 +5,5 @@ pub mod fixed;
 pub mod http_client;
 pub mod in_memory;
 pub mod sea;
+pub mod silent;
 pub mod system;

@@ -27,9 +27,10 @@ const NOT_WHOLE: [(&str, &str, &str); 2] = [
 ];
 
 /// Modules of the inner layers that are no contexts: layer, module, what it is.
-const SHARED: [(&str, &str, &str); 6] = [
+const SHARED: [(&str, &str, &str); 7] = [
     ("domain", "ids", "typed ids of all contexts"),
     ("domain", "page", "limits and cursors of every list"),
+    ("ports", "bell", "gateway to the other servers of a store"),
     ("ports", "calendar", "gateway to time patterns and time zones"),
     ("ports", "clock", "gateway to the time"),
     ("ports", "ids", "gateway that makes ids"),

@@ -229,8 +229,8 @@ impl LockRepository for InMemoryUnitOfWork {
         &mut self,
         projects: &[ProjectId],
         since: DateTime<Utc>,
-    ) -> Result<(DateTime<Utc>, Vec<Look>), StoreError> {
-        let (state, now) = (self.read(), self.clock.now());
+    ) -> Result<Vec<Look>, StoreError> {
+        let state = self.read();
         let asked = state.locks.projects.iter().filter(|(id, _)| projects.contains(id));
         let look = |(id, table): (&ProjectId, &Arc<ProjectTable>)| {
             let sessions = state.agents.values().filter(|session| session.project == *id && session.ended_at.is_none());
@@ -239,7 +239,7 @@ impl LockRepository for InMemoryUnitOfWork {
             let ends = ends.chain(sessions.map(|session| session.live_until));
             Look { project: id.clone(), version: table.version, next_end: ends.filter(|end| *end > since).min() }
         };
-        Ok((now, asked.map(look).collect()))
+        Ok(asked.map(look).collect())
     }
 
     async fn lock_table_save(

@@ -20,7 +20,7 @@ use domain::locks::lease::{EndedLease, Lease, Token};
 use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
 use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, Look, TableHead};
-use ports::store::{StoreError, UnitOfWork};
+use ports::store::StoreError;
 use sea_orm::{FromQueryResult, Value};
 use serde_json::json;
 use uuid::Uuid;
@@ -353,9 +353,8 @@ impl LockRepository for SeaUnitOfWork {
         &mut self,
         projects: &[ProjectId],
         since: DateTime<Utc>,
-    ) -> Result<(DateTime<Utc>, Vec<Look>), StoreError> {
-        let now = self.now().await?;
-        Ok((now, self.look(projects, since).await?))
+    ) -> Result<Vec<Look>, StoreError> {
+        self.look(projects, since).await
     }
 
     async fn lock_table_save(
