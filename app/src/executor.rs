@@ -21,6 +21,7 @@ use crate::folds::RefusalFolds;
 use crate::lane::{Lane, LaneError};
 use crate::refusal::{CallError, Refusal};
 use crate::telemetry::Metrics;
+use crate::watcher::Watcher;
 use admission::{Admission, Application, Known, fingerprint, request_name};
 use batch::{BatchRunner, HotJob, HotResult};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -55,6 +56,7 @@ struct Core {
     ids: Arc<dyn IdSource>,
     folds: RefusalFolds,
     doorbell: Doorbell,
+    watcher: Arc<Watcher>,
     metrics: Metrics,
 }
 
@@ -75,7 +77,8 @@ impl Executor {
     /// Puts the parts together and starts the lanes on the current runtime.
     pub fn new(store: Arc<dyn Store>, ids: Arc<dyn IdSource>, metrics: Metrics) -> Self {
         let (folds, doorbell) = (RefusalFolds::default(), Doorbell::default());
-        let core = Arc::new(Core { store, ids, folds, doorbell, metrics });
+        let watcher = Arc::new(Watcher::new(doorbell.clone()));
+        let core = Arc::new(Core { store, ids, folds, doorbell, watcher, metrics });
         let lanes = (0..LANES).map(|_| Lane::start(Arc::new(BatchRunner { core: core.clone() }))).collect();
         Self { core, lanes }
     }
@@ -93,6 +96,11 @@ impl Executor {
     /// The bell that rings when something becomes free or ready.
     pub fn doorbell(&self) -> &Doorbell {
         &self.core.doorbell
+    }
+
+    /// Wakes those who wait for what the bell of this process does not ring for.
+    pub fn watcher(&self) -> &Arc<Watcher> {
+        &self.core.watcher
     }
 
     /// Takes out the lines that stand for folded refusals: of the minutes that are over, or all of them.

@@ -72,6 +72,7 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let stopping = CancellationToken::new();
     stop_on_signal(&stopping).map_err(ServeError::Signals)?;
     let store = store::open(config).await?;
+    let bell = store::bell(config)?;
     let (pool, metrics) = (store.clone(), telemetry.metrics());
     metrics.watch_pool(move || {
         let state = pool.pool();
@@ -100,7 +101,7 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let welcome =
         bootstrap::prepare(&executor, authenticator.env_keys(), &config.data, config.http.is_loopback()).await?;
     let endpoint = parts.endpoint(&executor)?;
-    let loops = workers::start(&executor, &authenticator, &metrics, &stopping);
+    let loops = workers::start(&executor, &authenticator, &metrics, &bell, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");
     output::line(&welcome.text(bound, &program()));
     let drained = serve(acceptor, endpoint, ServerSettings::new(&config.http, metrics), stopping.clone()).await;

@@ -8,6 +8,7 @@ use crate::sweeper;
 use crate::telemetry::Metrics;
 use chrono::TimeDelta;
 use domain::idempotency::KEPT_HOURS;
+use ports::bell::Bell;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +29,16 @@ pub fn start(
     executor: &Executor,
     authenticator: &Arc<Authenticator>,
     metrics: &Metrics,
+    bell: &Arc<dyn Bell>,
     stopping: &CancellationToken,
 ) -> TaskTracker {
     let loops = TaskTracker::new();
+    let (watching, stop) = (executor.clone(), stopping.clone());
+    loops.spawn(async move { watching.watcher().watch(watching.store(), &stop).await });
+    let (telling, mouth, stop) = (executor.watcher().clone(), bell.clone(), stopping.clone());
+    loops.spawn(async move { telling.tell(mouth.as_ref(), &stop).await });
+    let (hearing, ear, stop) = (executor.watcher().clone(), bell.clone(), stopping.clone());
+    loops.spawn(async move { hearing.hear(ear.as_ref(), &stop).await });
     let sweeping = executor.clone();
     loops.spawn(every("locks", SWEEP_INTERVAL, stopping.clone(), move || {
         let executor = sweeping.clone();

@@ -10,3 +10,5 @@ mod executor;
 mod reading;
 #[path = "use_cases/waiting.rs"]
 mod waiting;
+#[path = "use_cases/watching.rs"]
+mod watching;

@@ -10,6 +10,7 @@ use crate::executor::journal::{Journal, Refused, session_died, session_started};
 use crate::executor::load::load;
 use crate::lane::Runner;
 use crate::refusal::{CallError, Refusal};
+use crate::watcher::{Committed, LOOK_INTERVAL};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::agents::{Resolved, Session};
@@ -119,13 +120,18 @@ impl BatchRunner {
         uow.sessions_seen(&sessions).await?;
         uow.sessions_end(&ended).await?;
         uow.sessions_add(&started).await?;
-        let (locks, work) = (tables.locks.into_changes(), tables.work.into_changes());
+        let (mut locks, work) = (tables.locks.into_changes(), tables.work.into_changes());
+        let news = News::of(&locks, &work);
+        locks.is_news_beside = !news.is_none();
         uow.lock_table_save(project, head, &locks).await?;
         uow.tasks_save(project, &work).await?;
         journal.append(uow.as_mut()).await?;
         uow.idempotency_add(&records, head.now - TimeDelta::hours(KEPT_HOURS)).await?;
         uow.commit().await?;
-        self.core.doorbell.ring(project, News::of(&locks, &work));
+        let is_due_soon = work.first_due().is_some_and(|due| due < head.now + LOOK_INTERVAL);
+        let committed = Committed { version: head.version, is_news: !news.is_none(), is_due_soon };
+        self.core.watcher.committed(project, committed);
+        self.core.doorbell.ring(project, news);
         Ok(results)
     }
 }
