@@ -127,7 +127,8 @@ impl Waiting {
     pub fn until_refresh(&self) -> Duration {
         let interval = REFRESH_INTERVAL.as_secs();
         let running = self.watcher.began.elapsed();
-        Duration::from_secs(interval) - Duration::new(running.as_secs() % interval, running.subsec_nanos())
+        Duration::from_secs(interval)
+            .saturating_sub(Duration::new(running.as_secs() % interval, running.subsec_nanos()))
     }
 }
 

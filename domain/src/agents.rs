@@ -286,7 +286,18 @@ pub fn reap(session: &Session, now: DateTime<Utc>) -> Option<Session> {
 fn started(registration: Registration, is_default: bool, now: DateTime<Utc>) -> Session {
     let Registration { project, agent, id, ttl, offers } = registration;
     let live_until = now + ttl.length();
-    Session { project, id, agent, is_default, ttl, offers, started_at: now, last_seen_at: now, live_until, ended_at: None }
+    Session {
+        project,
+        id,
+        agent,
+        is_default,
+        ttl,
+        offers,
+        started_at: now,
+        last_seen_at: now,
+        live_until,
+        ended_at: None,
+    }
 }
 
 /// The session, if this agent may use it.

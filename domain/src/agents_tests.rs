@@ -121,7 +121,10 @@ fn a_session_belongs_to_the_agent_that_first_used_it_even_after_its_end() {
         assert_eq!(resolved(request("bob", Some("s1")), found.clone(), now), refusal);
         assert_eq!(register(registration("bob", 60), Some(found.clone()), now), refusal);
         assert_eq!(heartbeat(&agent("bob"), &session_id("s1"), Some(found.clone()), now), refusal);
-        assert_eq!(vouch(&request("bob", Some("s1")), Some(found.clone()), now).map(|_| ()), refusal.clone().map(|_| ()));
+        assert_eq!(
+            vouch(&request("bob", Some("s1")), Some(found.clone()), now).map(|_| ()),
+            refusal.clone().map(|_| ())
+        );
     }
     assert_eq!(resolved(request("bob", None), known, at(TTL)), refusal, "not even a default one that was mixed up");
 }

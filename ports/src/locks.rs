@@ -107,11 +107,8 @@ pub trait LockRepository {
     async fn lock_counts(&mut self) -> Result<(u64, u64), StoreError>;
     /// Looks at the lock tables of those projects that are there, without locking anything; the first end is the first one
     /// strictly after `since`. It is asked for several times a second as long as anybody waits, so it MUST cost little.
-    async fn lock_tables_look(
-        &mut self,
-        projects: &[ProjectId],
-        since: DateTime<Utc>,
-    ) -> Result<Vec<Look>, StoreError>;
+    async fn lock_tables_look(&mut self, projects: &[ProjectId], since: DateTime<Utc>)
+    -> Result<Vec<Look>, StoreError>;
     /// Saves what a decision changed, and raises the version by one if it is news ([`Changes::is_news`]). MUST be [`StoreError::Conflict`] if the counter is not what was read any more.
     async fn lock_table_save(
         &mut self,

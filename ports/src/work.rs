@@ -120,11 +120,8 @@ pub trait TaskRepository {
     ) -> Result<BTreeMap<TaskId, Content>, StoreError>;
 
     /// What these tasks are called, without the rest of their content, which can be long.
-    async fn titles_load(
-        &mut self,
-        project: &ProjectId,
-        ids: &[TaskId],
-    ) -> Result<BTreeMap<TaskId, Title>, StoreError>;
+    async fn titles_load(&mut self, project: &ProjectId, ids: &[TaskId])
+    -> Result<BTreeMap<TaskId, Title>, StoreError>;
 
     /// What came of these tasks: the results of those that succeeded with one.
     async fn results_load(

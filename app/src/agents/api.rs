@@ -44,7 +44,11 @@ impl AgentsApi {
         let ttl = ttl_seconds.map_or(Ok(SessionTtl::DEFAULT), SessionTtl::try_new);
         let command = RegisterSession {
             ttl: ttl.map_err(|error| Problem::invalid("ttl_seconds", &error))?,
-            offers: offers(call.principal.agent_type.clone(), &capabilities.unwrap_or_default(), environment.as_deref())?,
+            offers: offers(
+                call.principal.agent_type.clone(),
+                &capabilities.unwrap_or_default(),
+                environment.as_deref(),
+            )?,
         };
         let call = Call { session: named(session_id.as_deref(), call.session)?, ..call };
         Ok(Json(self.executor.execute_hot(&call, command).await?.answer.into()))

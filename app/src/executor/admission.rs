@@ -3,7 +3,9 @@
 use crate::call::Call;
 use crate::refusal::Refusal;
 use chrono::{DateTime, Utc};
-use domain::agents::{Offers, Registration, Resolved, Session, SessionRefusal, SessionTtl, heartbeat, register, resolve, vouch};
+use domain::agents::{
+    Offers, Registration, Resolved, Session, SessionRefusal, SessionTtl, heartbeat, register, resolve, vouch,
+};
 use domain::idempotency::{Record, RequestName, Verdict, judge};
 use domain::identity::principal::Denial;
 use domain::identity::project::{self, Project};
@@ -54,7 +56,7 @@ pub(super) enum Admission {
     /// It was answered before, so.
     Replay(Value),
     /// Go on, in this session if there is one.
-    Open(Option<Resolved>),
+    Open(Option<Box<Resolved>>),
 }
 
 impl Known {
@@ -75,7 +77,7 @@ impl Known {
             return Admission::Refused(refusal.into());
         }
         match self.enter(call, entrance, fresh) {
-            Ok(resolved) => Admission::Open(resolved),
+            Ok(resolved) => Admission::Open(resolved.map(Box::new)),
             Err(refusal) => Admission::Refused(refusal.into()),
         }
     }

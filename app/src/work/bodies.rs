@@ -180,7 +180,8 @@ impl TaskBody {
         let requires = self.requires.map(requires).transpose().map_err(|(field, e)| fault(field, &e))?;
         let resources = self.resources.filter(|resources| !resources.is_empty());
         let resources = resources.map(|resources| wants(&resources)).transpose().map_err(|e| fault("resources", &e))?;
-        let concurrency = self.concurrency.map(concurrency).transpose().map_err(|e| fault("concurrency", &e))?;
+        let concurrency =
+            self.concurrency.as_ref().map(concurrency).transpose().map_err(|e| fault("concurrency", &e))?;
         let draft = TaskDraft {
             content,
             task_type: TaskType::parse(&self.task_type).map_err(|e| fault("type", &e))?,
@@ -250,7 +251,7 @@ fn wants(bodies: &[WantBody]) -> Result<Wants, String> {
     Wants::try_new(wants).map_err(|error| error.to_string())
 }
 
-fn concurrency(body: ConcurrencyBody) -> Result<Concurrency, String> {
+fn concurrency(body: &ConcurrencyBody) -> Result<Concurrency, String> {
     Ok(Concurrency {
         key: ConcurrencyKey::parse(&body.key).map_err(|error| error.to_string())?,
         limit: ConcurrencyLimit::try_new(body.limit).map_err(|error| error.to_string())?,

@@ -331,7 +331,9 @@ async fn what_the_dead_held_is_free_at_once_and_told_by_the_next_round() {
     told.sort();
     assert_eq!(told, ["lock.acquire ok", "lock.session_end ok", "lock.session_end ok", "session.die ok"]);
     let lines = still.desk.audit().await;
-    for line in lines.iter().filter(|line| ["lock.session_end", "session.die"].contains(&line.change.operation.as_str())) {
+    for line in
+        lines.iter().filter(|line| ["lock.session_end", "session.die"].contains(&line.change.operation.as_str()))
+    {
         assert_eq!((line.agent.as_str(), line.outcome.as_str()), ("pointsman", "ok"));
     }
     let dead = still.session("session-of-a").await;

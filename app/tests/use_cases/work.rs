@@ -11,6 +11,7 @@ use domain::work::claim::{ClaimFilter, ClaimSize};
 use domain::work::refusal::WorkRefusal;
 use domain::work::submission::{Submission, Submit, Together};
 use domain::work::task::{Status, Task};
+use poem_openapi::types::ParseFromJSON;
 use pointsman::call::Call;
 use pointsman::refusal::{CallError, Refusal};
 use pointsman::sweeper::sweep;
@@ -18,7 +19,6 @@ use pointsman::work::bodies::TaskBody;
 use pointsman::work::claim::{ClaimRequest, ClaimTasks};
 use pointsman::work::commands::{CancelTask, Complete, Heartbeat, SubmitTasks, Submitted};
 use pointsman::work::reading::{HandedOut, Reader};
-use poem_openapi::types::ParseFromJSON;
 use ports::store::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Yard {
         let submit = Submit::try_new(by.principal.agent.clone(), items.collect(), Together::AllOrNothing).unwrap();
         let answered = self.desk.executor.execute_hot(by, SubmitTasks { content: tasks, submit }).await?;
         let task = |submitted: Submitted| match submitted {
-            Submitted::Task(task) => task,
+            Submitted::Task(task) => *task,
             Submitted::Refused(fault) => panic!("{fault}"),
         };
         Ok(answered.answer.into_iter().map(task).collect())
@@ -120,7 +120,8 @@ async fn a_claim_takes_the_task_with_its_locks_and_the_end_gives_them_back() {
 
     let operations: Vec<String> = yard.desk.operations().await.into_iter().map(|(operation, _)| operation).collect();
     let count = |name: &str| operations.iter().filter(|operation| *operation == name).count();
-    let counts = ["task.submit", "task.claim", "lock.acquire", "task.complete", "lock.release", "task.ready"].map(count);
+    let counts =
+        ["task.submit", "task.claim", "lock.acquire", "task.complete", "lock.release", "task.ready"].map(count);
     assert_eq!(counts, [2, 2, 3, 1, 1, 1], "one line for each change (and one for the refused lock): {operations:?}");
     assert_eq!(yard.desk.facts().await.len(), operations.len() - 1, "a refusal is no fact");
 }
@@ -188,7 +189,8 @@ async fn under_one_idempotency_key_tasks_are_submitted_and_claimed_once() {
 async fn a_refusal_in_a_batch_never_touches_its_neighbours() {
     let yard = Yard::new();
     let (boss, ada, ben) = (call("boss"), call("ada"), call("ben"));
-    let unknown = json!([{ "type": "build", "title": "x", "depends_on": [TaskId::new(uuid::Uuid::from_u128(7)).to_string()] }]);
+    let unknown =
+        json!([{ "type": "build", "title": "x", "depends_on": [TaskId::new(uuid::Uuid::from_u128(7)).to_string()] }]);
     let (good, bad, more) = tokio::join!(
         yard.submit(&boss, json!([build("a")])),
         yard.submit(&ada, unknown),

@@ -74,7 +74,11 @@ async fn a_session_is_registered_listed_and_heard_from(store: Store) -> Outcome 
     let grant = alice.session(&made).take("a").await?;
     assert_eq!(grant.session, made);
     bob.session("three").take("b").await?;
-    assert_eq!(log.told().await?.len(), 3, "the session that was made is used as it is, Bob's starts with its first call");
+    assert_eq!(
+        log.told().await?.len(),
+        3,
+        "the session that was made is used as it is, Bob's starts with its first call"
+    );
 
     let mut all = vec!["one".to_owned(), made.clone(), "three".to_owned()];
     all.sort();
@@ -115,7 +119,8 @@ async fn what_cannot_be_registered_is_refused_in_words(store: Store) -> Outcome 
     bob.post(SESSIONS, &json!({ "session_id": "one" })).await?.problem(403, "session-not-yours")?;
     bob.session("one").post(HEARTBEAT, &json!({})).await?.problem(403, "session-not-yours")?;
     bob.session("one").get("/v1/locks").await?.problem(403, "session-not-yours")?;
-    let told = ["alice session.start ok", "bob session.heartbeat session-not-yours", "bob session.register session-not-yours"];
+    let told =
+        ["alice session.start ok", "bob session.heartbeat session-not-yours", "bob session.register session-not-yours"];
     assert_eq!(log.told().await?, told);
     server.stranger()?.post(SESSIONS, &json!({})).await?.problem(401, "unauthenticated")?;
     Ok(())
@@ -172,13 +177,14 @@ async fn who_falls_silent_dies_in_time_and_who_only_reads_or_waits_lives_on(stor
     reader.take("c").await?;
     let wish = json!({ "keys": [{ "key": "c" }], "wait_seconds": 60 });
     let waiting = patient.acquire(&wish);
-    let story = async {
+    let course = async {
         let mut signs = BTreeSet::new();
         let told = loop {
             reader.get("/v1/locks").await?.ok()?;
             let page = olga.get(&format!("{SESSIONS}?agent=alice")).await?.ok()?;
             let sessions = page["sessions"].as_array().cloned().unwrap_or_default();
-            let seen = sessions.iter().find(|one| one["session"] == "reader").map(|one| one["last_seen_at"].to_string());
+            let seen =
+                sessions.iter().find(|one| one["session"] == "reader").map(|one| one["last_seen_at"].to_string());
             signs.extend(seen);
             let told = entries(&olga, &[("operation", "session.die")]).await?;
             if !told.is_empty() {
@@ -208,7 +214,7 @@ async fn who_falls_silent_dies_in_time_and_who_only_reads_or_waits_lives_on(stor
         reader.post("/v1/locks/release-all", &json!({})).await?.ok()?;
         Ok(())
     };
-    let (granted, told) = tokio::join!(waiting, story);
+    let (granted, told) = tokio::join!(waiting, course);
     told?;
     let granted = granted?.grants()?.remove(0);
     assert_eq!((granted.key.as_str(), granted.session.as_str()), ("c", "patient"));

@@ -6,6 +6,7 @@ use crate::work::claim::ClaimAnswer;
 use crate::work::reading::{DependencyResult, HandedOut};
 use crate::work::views::{StatusView, TaskView};
 use chrono::{DateTime, Utc};
+use domain::locks::lease::Token;
 use domain::work::claim::PassedOver;
 use domain::work::content::{Content, Payload};
 use domain::work::table::{Beat, Finished};
@@ -155,7 +156,7 @@ impl From<Beat> for BeatView {
             note: lease.and_then(|lease| lease.note.clone()).map(Into::into),
             cancel_requested: cancel.is_some(),
             cancel: cancel.map(Into::into),
-            locks_lost: locks_lost.into_iter().map(|token| token.value()).collect(),
+            locks_lost: locks_lost.into_iter().map(Token::value).collect(),
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct SubmitTasks {
 #[serde(rename_all = "snake_case")]
 pub enum Submitted {
     /// It is there.
-    Task(Task),
+    Task(Box<Task>),
     /// It could not be submitted.
     Refused(SubmissionFault),
 }
@@ -52,7 +52,7 @@ impl HotCommand for SubmitTasks {
             answers
                 .into_iter()
                 .map(|answer| match answer {
-                    Ok(task) => Submitted::Task(task),
+                    Ok(task) => Submitted::Task(Box::new(task)),
                     Err(fault) => Submitted::Refused(fault),
                 })
                 .collect()
