@@ -185,7 +185,7 @@ impl Executor {
                 return Ok(Answered { answer: result?, is_replay: true });
             }
             Admission::Open(resolved) => {
-                resolved.and_then(|resolved| self.core.signs_of_life.note(resolved));
+                resolved.and_then(|resolved| self.core.signs_of_life.note(*resolved));
                 command.decide(uow.as_mut(), &Scene { call, now }).await?
             }
         };

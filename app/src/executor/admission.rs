@@ -54,7 +54,7 @@ pub(super) enum Admission {
     /// It was answered before, so.
     Replay(Value),
     /// Go on, in this session if there is one.
-    Open(Option<Resolved>),
+    Open(Option<Box<Resolved>>),
 }
 
 impl Known {
@@ -75,7 +75,7 @@ impl Known {
             return Admission::Refused(refusal.into());
         }
         match self.enter(call, entrance, fresh) {
-            Ok(resolved) => Admission::Open(resolved),
+            Ok(resolved) => Admission::Open(resolved.map(Box::new)),
             Err(refusal) => Admission::Refused(refusal.into()),
         }
     }

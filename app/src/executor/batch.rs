@@ -179,7 +179,7 @@ impl Batch<'_> {
             }
             Admission::Refused(refusal) => refuse(command.as_ref(), refusal, fingerprint.is_some())?,
             Admission::Open(resolved) => {
-                session = resolved.map(|resolved| self.enter(call, resolved)).transpose()?;
+                session = resolved.map(|resolved| self.enter(call, *resolved)).transpose()?;
                 let who = Who { call, session: session.as_ref() };
                 command
                     .decide(&mut self.tables, &who, fingerprint.is_some())

@@ -358,7 +358,7 @@ async fn waiting_in_line_for_longer_than_the_ttl_is_living() {
     let started = still.register(&call("b"), 30, &[]).await.unwrap().started_at;
     let waiting = tokio::spawn({
         let still = still.clone();
-        async move { still.desk.acquire(&call("b"), &["d/**"], Duration::from_secs(60)).await }
+        async move { still.desk.acquire(&call("b"), &["d/**"], Duration::from_mins(1)).await }
     });
     until(async || still.desk.line_length().await == 1).await;
     for (number, lease) in (1..).zip(held) {

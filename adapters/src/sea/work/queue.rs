@@ -33,22 +33,23 @@ pub(super) fn claimable(dialect: Dialect, project: &ProjectId, candidates: Candi
     let project = binder.bind(project.as_str());
     let (rank, task) = after.map_or((i64::MIN, Uuid::nil()), |place| (place.rank.micros(), place.task.uuid()));
     let (rank, task, rows_max) = (binder.bind(rank), binder.bind(task), binder.bind(i64::from(rows_max)));
-    let mut condition = format!(
+    let mut conditions = vec![format!(
         "s.project_id = {project} AND s.ready_rank_us IS NOT NULL AND (s.ready_rank_us, s.id) > ({rank}, {task})"
-    );
+    )];
     if !filter.labels().is_empty() {
         let labels: Vec<String> = filter.labels().iter().map(|label| label_text([label].into_iter())).collect();
         let labels = dialect.elements(&binder.bind(dialect.texts(&labels)), Kind::Text);
         let position = dialect.position();
-        condition += &format!(" AND NOT EXISTS (SELECT 1 FROM {labels} WHERE {position}(s.labels, r.value) = 0)");
+        conditions.push(format!("(SELECT count(*) FROM {labels} WHERE {position}(s.labels, r.value) = 0) = 0"));
     }
     if !running.is_empty() {
         let running = binder.bind(json!(running));
-        condition += &format!(
-            " AND (s.concurrency_key IS NULL \
+        conditions.push(format!(
+            "(s.concurrency_key IS NULL \
              OR COALESCE(CAST({running} ->> s.concurrency_key AS bigint), 0) < s.concurrency_limit)"
-        );
+        ));
     }
+    let condition = conditions.join(" AND ");
     let order = format!("ORDER BY s.ready_rank_us, s.id LIMIT {rows_max}");
     let source = if filter.types().is_empty() {
         format!("SELECT s.id, s.state FROM task_states AS s WHERE {condition} {order}")
@@ -115,25 +116,26 @@ pub(super) fn listed(
     let mut binder = Binder::default();
     let project = binder.bind(project.as_str());
     let rows_max = binder.bind(i64::from(size.rows()) + 1);
-    let mut condition = format!("s.project_id = {project}");
+    let mut conditions = vec![format!("s.project_id = {project}")];
     if let Some(task_type) = task_type {
-        condition += &format!(" AND s.task_type = {}", binder.bind(task_type.as_str()));
+        conditions.push(format!("s.task_type = {}", binder.bind(task_type.as_str())));
     }
     if let Some(label) = label {
         let label = binder.bind(label_text([label].into_iter()));
-        condition += &format!(" AND {}(s.labels, {label}) > 0", dialect.position());
+        conditions.push(format!("{}(s.labels, {label}) > 0", dialect.position()));
     }
     if let Some(agent) = held_by {
-        condition += &format!(" AND s.agent_id = {}", binder.bind(agent.as_str()));
+        conditions.push(format!("s.agent_id = {}", binder.bind(agent.as_str())));
     }
     if let Some(agent) = submitted_by {
         let by = "(SELECT t.submitted_by FROM tasks AS t WHERE t.project_id = s.project_id AND t.id = s.id)";
-        condition += &format!(" AND {by} = {}", binder.bind(agent.as_str()));
+        conditions.push(format!("{by} = {}", binder.bind(agent.as_str())));
     }
     if let Some(TaskCursor { submitted_at, id }) = after {
         let (at, id) = (binder.bind(to_us(submitted_at)), binder.bind(id.uuid()));
-        condition += &format!(" AND (s.submitted_at_us, s.id) < ({at}, {id})");
+        conditions.push(format!("(s.submitted_at_us, s.id) < ({at}, {id})"));
     }
+    let condition = conditions.join(" AND ");
     let order = format!("ORDER BY submitted_at_us DESC, id DESC LIMIT {rows_max}");
     let wanted = Status::ALL.into_iter().filter(|status| statuses.is_empty() || statuses.contains(status));
     if let Some(parent) = parent {
@@ -212,3 +214,7 @@ impl TryFrom<StatusCountRow> for StatusCount {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;
