@@ -159,7 +159,11 @@ pub(super) async fn sqlite(options: &SqliteOptions) -> Result<Sources, StoreErro
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let writer = open_file(&pool().max_connections(1), &connect, options.busy_timeout).await?;
+    let writes = connect
+        .clone()
+        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string());
+    let writer = open_file(&pool().max_connections(1), &writes, options.busy_timeout).await?;
     let read_only = connect.pragma("query_only", "ON");
     let readers = pool().max_connections(options.readers.max(1));
     let readers = open_file(&readers, &read_only, options.busy_timeout).await?;
@@ -189,6 +193,13 @@ async fn open_file(
         }
     }
 }
+
+/// How much of the file the writing connection keeps in memory.
+const WRITER_CACHE_KIB: u32 = 32 * 1_024;
+
+/// After how many pages of the write-ahead log they are brought into the file: 32 MiB. The commands of one project write
+/// the same pages again and again, and each goes into the file once.
+const CHECKPOINT_PAGES: u32 = 8_192;
 
 /// How soon a file that is being prepared by another process is tried again.
 const RETRY: Duration = Duration::from_millis(10);
