@@ -45,6 +45,7 @@ struct State {
     idempotency: Arc<idempotency::Table>,
     identity: Arc<identity::Table>,
     locks: Arc<locks::Table>,
+    work: Arc<work::Table>,
 }
 
 struct InMemoryUnitOfWork {
@@ -74,6 +75,7 @@ impl InMemoryStore {
             idempotency: Arc::default(),
             identity: Arc::new(identity::Table::with_default_project(created_at)),
             locks: Arc::new(locks::Table::with_default_project()),
+            work: Arc::default(),
         });
         Self { clock, shared: Arc::new(Shared { writer: Arc::default(), committed }) }
     }

@@ -6,6 +6,7 @@
 
 mod agents;
 mod audit;
+mod bell;
 mod clock;
 pub mod connect;
 mod dialect;
@@ -21,6 +22,7 @@ mod source;
 mod unit;
 mod work;
 
+pub use bell::SeaBell;
 pub use epoch::{Epoch, EpochCause};
 pub use migrate::MigrateError;
 pub use unit::SeaUnitOfWork;

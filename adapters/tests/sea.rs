@@ -5,6 +5,8 @@
 #![expect(unreachable_pub, reason = "tests are not an interface")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "this is a test")]
 
+#[path = "sea/bell.rs"]
+mod bell;
 #[path = "sea/epoch.rs"]
 mod epoch;
 #[path = "sea/files.rs"]

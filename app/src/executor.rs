@@ -9,15 +9,16 @@ mod batch;
 mod command;
 mod hot;
 mod journal;
+mod load;
 mod refuse;
 
 pub use command::{Answered, Command, Decision, Happening, Scene};
-pub use hot::{Defect, HotCommand, Ruling, Tables, Touches, Who};
+pub use hot::{Choice, Defect, HotCommand, Ruling, Tables, Touches, Who, WorkTouches};
 
 use crate::call::Call;
+use crate::doorbell::Doorbell;
 use crate::folds::RefusalFolds;
 use crate::lane::{Lane, LaneError};
-use crate::locks::doorbell::Doorbell;
 use crate::refusal::{CallError, Refusal};
 use crate::telemetry::Metrics;
 use admission::{Admission, Application, Known, fingerprint, request_name};
@@ -89,7 +90,7 @@ impl Executor {
         self.core.ids.as_ref()
     }
 
-    /// The bell that rings when locks become free.
+    /// The bell that rings when something becomes free or ready.
     pub fn doorbell(&self) -> &Doorbell {
         &self.core.doorbell
     }

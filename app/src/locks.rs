@@ -4,8 +4,6 @@ pub mod acquire;
 pub mod api;
 pub mod bodies;
 pub mod commands;
-pub mod doorbell;
 pub mod obstacles;
 pub mod queries;
-pub mod sweeper;
 pub mod views;

@@ -6,11 +6,12 @@ use domain::identity::principal::Denial;
 use domain::identity::project::ProjectRefusal;
 use domain::ids::TicketId;
 use domain::locks::refusal::LockRefusal;
+use domain::work::refusal::WorkRefusal;
 use ports::store::StoreError;
 use serde::{Deserialize, Serialize};
 
 /// A decision against the caller. It is recorded for replays and written to the audit log under its slug.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// The key does not allow it.
     #[error(transparent)]
@@ -30,6 +31,9 @@ pub enum Refusal {
     /// About sessions.
     #[error(transparent)]
     Session(#[from] SessionRefusal),
+    /// About tasks.
+    #[error(transparent)]
+    Work(#[from] WorkRefusal),
 }
 
 impl Refusal {
@@ -49,7 +53,7 @@ impl Refusal {
                 KeyRefusal::ExpiryPassed => "expiry-passed",
                 KeyRefusal::Denied(_) => "role-too-low",
             },
-            Self::Lock(refusal) => match refusal {
+            Self::Lock(refusal) | Self::Work(WorkRefusal::Locks(refusal)) => match refusal {
                 LockRefusal::Held { .. } => "lock-held",
                 LockRefusal::Deadlock { .. } => "deadlock",
                 LockRefusal::LineFull => "line-full",
@@ -72,6 +76,21 @@ impl Refusal {
                 SessionRefusal::Ended { .. } => "session-ended",
                 SessionRefusal::Unknown { .. } => "session-unknown",
             },
+            Self::Work(refusal) => match refusal {
+                WorkRefusal::Submission { .. } => "submission-refused",
+                WorkRefusal::UnknownTask { .. } => "task-unknown",
+                WorkRefusal::Stale { .. } => "claim-stale",
+                WorkRefusal::NotHolder { .. } => "not-holder",
+                WorkRefusal::UnknownToken { .. } => "claim-unknown",
+                WorkRefusal::Ended { .. } => "task-ended",
+                WorkRefusal::Running { .. } => "task-running",
+                WorkRefusal::NotDead { .. } => "task-not-dead",
+                WorkRefusal::PastDeadline { .. } => "deadline-passed",
+                WorkRefusal::OutOfReach { .. } => "time-out-of-reach",
+                WorkRefusal::Locks(_) => "tokens-used-up",
+                // Use cases turn it into a defect, which tells the caller nothing.
+                WorkRefusal::NotPrepared { .. } => "internal",
+            },
         }
     }
 
@@ -84,7 +103,7 @@ impl Refusal {
                 KeyRefusal::Denied(_) | KeyRefusal::Revoked { .. } => true,
                 KeyRefusal::Unknown { .. } | KeyRefusal::ExpiryPassed => false,
             },
-            Self::Lock(refusal) => match refusal {
+            Self::Lock(refusal) | Self::Work(WorkRefusal::Locks(refusal)) => match refusal {
                 LockRefusal::Held { .. }
                 | LockRefusal::Deadlock { .. }
                 | LockRefusal::TicketExpired { .. }
@@ -103,6 +122,20 @@ impl Refusal {
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } | SessionRefusal::Ended { .. } => true,
                 SessionRefusal::Unknown { .. } => false,
+            },
+            Self::Work(refusal) => match refusal {
+                WorkRefusal::Stale { .. }
+                | WorkRefusal::NotHolder { .. }
+                | WorkRefusal::Ended { .. }
+                | WorkRefusal::Running { .. }
+                | WorkRefusal::NotDead { .. }
+                | WorkRefusal::PastDeadline { .. } => true,
+                WorkRefusal::Submission { .. }
+                | WorkRefusal::UnknownTask { .. }
+                | WorkRefusal::UnknownToken { .. }
+                | WorkRefusal::OutOfReach { .. }
+                | WorkRefusal::Locks(_)
+                | WorkRefusal::NotPrepared { .. } => false,
             },
         }
     }

@@ -14,6 +14,10 @@ use crate::identity::security::{FrontDoor, document_headers};
 use crate::locks::acquire::AcquireLocks;
 use crate::locks::api::LocksApi;
 use crate::telemetry::Metrics;
+use crate::work::api::TasksApi;
+use crate::work::claim::ClaimTasks;
+use crate::work::reading::Reader;
+use crate::work::steering::api::SteeringApi;
 use domain::ids::InvalidId;
 use domain::locks::lease::{Ttl, Waiter};
 use poem::endpoint::BoxEndpoint;
@@ -47,7 +51,7 @@ pub struct Parts {
 }
 
 /// The paths whose requests may wait on purpose.
-const WAITING_PATHS: &[&str] = &["/v1/locks/acquire"];
+const WAITING_PATHS: &[&str] = &["/v1/locks/acquire", "/v1/tasks/claim"];
 
 /// Why the parts do not fit together: a defect.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +64,7 @@ pub enum WiringError {
     Name(#[from] InvalidId),
 }
 
-type Apis = (HealthApi, LocksApi, AgentsApi, AuditApi, IdentityApi);
+type Apis = (HealthApi, LocksApi, TasksApi, SteeringApi, AgentsApi, AuditApi, IdentityApi);
 
 impl Parts {
     /// What runs every change.
@@ -102,16 +106,20 @@ impl Parts {
 
     fn service(&self, executor: &Executor) -> OpenApiService<Apis, ()> {
         let acquire = AcquireLocks::new(executor.clone(), self.metrics.clone(), self.stopping.clone());
+        let reader = Reader::new(self.store.clone());
+        let claim = ClaimTasks::new(executor.clone(), reader.clone(), self.stopping.clone());
         let apis = (
             HealthApi::new(self.store.clone(), self.metrics.clone(), self.stopping.clone()),
             LocksApi::new(executor.clone(), acquire, self.default_ttl),
+            TasksApi::new(executor.clone(), claim),
+            SteeringApi::new(executor.clone(), reader),
             AgentsApi::new(executor.clone()),
             AuditApi::new(AuditQueries::new(executor.clone())),
             IdentityApi::new(executor.clone(), self.authenticator.clone()),
         );
         OpenApiService::new(apis, "Pointsman", env!("CARGO_PKG_VERSION")).description(
             "Coordinates fleets of agents: leases on files, folders and named resources, with fencing tokens, waiting \
-             in line, and an audit log that tells what happened.",
+             in line; work handed out once; and an audit log that tells what happened.",
         )
     }
 }

@@ -3,8 +3,8 @@
 use crate::audit;
 use crate::executor::Executor;
 use crate::identity::authenticate::Authenticator;
-use crate::locks;
 use crate::refusal::CallError;
+use crate::sweeper;
 use crate::telemetry::Metrics;
 use chrono::TimeDelta;
 use domain::idempotency::KEPT_HOURS;
@@ -34,7 +34,7 @@ pub fn start(
     let sweeping = executor.clone();
     loops.spawn(every("locks", SWEEP_INTERVAL, stopping.clone(), move || {
         let executor = sweeping.clone();
-        async move { locks::sweeper::sweep(&executor).await }
+        async move { sweeper::sweep(&executor).await }
     }));
     let folding = executor.clone();
     loops.spawn(every("audit", SWEEP_INTERVAL, stopping.clone(), move || {

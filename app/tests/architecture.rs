@@ -8,7 +8,7 @@ mod source;
 use source::{Source, needs, sources};
 
 /// The contexts. Each is a module of its name in every layer.
-const CONTEXTS: [&str; 6] = ["agents", "audit", "events", "idempotency", "identity", "locks"];
+const CONTEXTS: [&str; 7] = ["agents", "audit", "events", "idempotency", "identity", "locks", "work"];
 
 /// The layers, and where each keeps the module of a context (`*`).
 const LAYERS: [(&str, &str); 6] = [
@@ -27,9 +27,11 @@ const NOT_WHOLE: [(&str, &str, &str); 2] = [
 ];
 
 /// Modules of the inner layers that are no contexts: layer, module, what it is.
-const SHARED: [(&str, &str, &str); 5] = [
+const SHARED: [(&str, &str, &str); 7] = [
     ("domain", "ids", "typed ids of all contexts"),
     ("domain", "page", "limits and cursors of every list"),
+    ("ports", "bell", "gateway to the other servers of a store"),
+    ("ports", "calendar", "gateway to time patterns and time zones"),
     ("ports", "clock", "gateway to the time"),
     ("ports", "ids", "gateway that makes ids"),
     ("ports", "store", "the unit of work, the sum of the contexts' repositories"),

@@ -3,7 +3,11 @@
 //! A session lives for its TTL after the last sign of life that was written down, and never again after that: not when
 //! it is heard from later, nor when nobody has noticed its end. What it holds is free at that instant.
 
-use crate::ids::{AgentId, ProjectId, SessionId};
+mod offers;
+
+pub use offers::{InvalidOffers, Offers};
+
+use crate::ids::{AgentId, AgentType, ProjectId, SessionId};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +86,8 @@ pub struct Session {
     pub is_default: bool,
     /// How long it lives after a sign of life.
     pub ttl: SessionTtl,
+    /// What its agent has to offer.
+    pub offers: Offers,
     /// When it was first used.
     pub started_at: DateTime<Utc>,
     /// The last sign of life that was written down.
@@ -125,12 +131,14 @@ pub enum SessionRefusal {
 }
 
 /// Who is speaking, before it is known whether the session exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionRequest {
     /// The project of the call.
     pub project: ProjectId,
     /// The agent the key is bound to.
     pub agent: AgentId,
+    /// The kind of agent the key is bound to.
+    pub agent_type: AgentType,
     /// The session the call names, if any.
     pub named: Option<SessionId>,
 }
@@ -175,9 +183,12 @@ pub fn resolve(
     fresh: SessionId,
     now: DateTime<Utc>,
 ) -> Result<Resolved, SessionRefusal> {
-    let SessionRequest { project, agent, named } = request;
+    let SessionRequest { project, agent, agent_type, named } = request;
     let is_default = named.is_none();
-    let start = |id: SessionId| started(project, id, agent.clone(), is_default, SessionTtl::DEFAULT, now);
+    let start = |id: SessionId| {
+        let (agent, ttl, offers) = (agent.clone(), SessionTtl::DEFAULT, Offers::of_type(agent_type));
+        started(Registration { project, agent, id, ttl, offers }, is_default, now)
+    };
     match found {
         None => Ok(Resolved::Started(start(named.unwrap_or(fresh)))),
         Some(session) if is_default && session.agent == agent && !session.is_live(now) => {
@@ -190,7 +201,19 @@ pub fn resolve(
     }
 }
 
-/// The command to start a session by name, with a TTL of one's own choosing.
+/// Decides whether a call that runs in no session may be made beside this one, and whether the call is a sign of life. It
+/// starts nothing: a session that is not there may be named all the same, and a default one that has died is left for the
+/// next call that runs in one.
+pub fn vouch(
+    request: &SessionRequest,
+    found: Option<Session>,
+    now: DateTime<Utc>,
+) -> Result<Option<Resolved>, SessionRefusal> {
+    let found = found.filter(|session| request.named.is_some() || session.is_live(now));
+    found.map(|session| own(session, &request.agent, now).map(|session| known(session, now))).transpose()
+}
+
+/// The command to start a session by name, with a TTL and offers of one's own choosing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     /// The project of the call.
@@ -201,22 +224,24 @@ pub struct Registration {
     pub id: SessionId,
     /// How long it lives after a sign of life.
     pub ttl: SessionTtl,
+    /// What its agent has to offer.
+    pub offers: Offers,
 }
 
-/// Starts a session. For its own agent, while it lives, doing so again is a sign of life, and the TTL is that of the last
-/// time; an end that was promised never moves back.
+/// Starts a session. For its own agent, while it lives, doing so again is a sign of life, and TTL and offers are those of
+/// the last time; an end that was promised never moves back.
 pub fn register(
     registration: Registration,
     found: Option<Session>,
     now: DateTime<Utc>,
 ) -> Result<Resolved, SessionRefusal> {
-    let Registration { project, agent, id, ttl } = registration;
-    let Some(session) = found else { return Ok(Resolved::Started(started(project, id, agent, false, ttl, now))) };
+    let Some(session) = found else { return Ok(Resolved::Started(started(registration, false, now))) };
+    let Registration { project: _, agent, id: _, ttl, offers } = registration;
     let session = own(session, &agent, now)?;
-    if session.ttl == ttl {
+    if session.ttl == ttl && session.offers == offers {
         return Ok(known(session, now));
     }
-    Ok(Resolved::Known { session: marked(&Session { ttl, ..session }, now), is_changed: true })
+    Ok(Resolved::Known { session: marked(&Session { ttl, offers, ..session }, now), is_changed: true })
 }
 
 /// A call that does nothing but say that the session lives. It starts none.
@@ -237,6 +262,13 @@ pub fn seen(session: &Session, now: DateTime<Utc>) -> Option<Session> {
     (session.is_live(now) && is_old).then(|| marked(session, now))
 }
 
+/// Takes what a session offers from now on; answers the session as it must be saved. `None` if it offers that already, or
+/// lives no more.
+pub fn offer(session: &Session, offers: Offers, now: DateTime<Utc>) -> Option<Session> {
+    let is_new = session.offers != offers;
+    (session.is_live(now) && is_new).then(|| marked(&Session { offers, ..session.clone() }, now))
+}
+
 /// Ends a session for good.
 pub fn end(session: Session, now: DateTime<Utc>) -> Result<Session, SessionRefusal> {
     if session.is_live(now) {
@@ -251,16 +283,10 @@ pub fn reap(session: &Session, now: DateTime<Utc>) -> Option<Session> {
     is_unnoticed.then(|| Session { ended_at: Some(session.live_until), ..session.clone() })
 }
 
-fn started(
-    project: ProjectId,
-    id: SessionId,
-    agent: AgentId,
-    is_default: bool,
-    ttl: SessionTtl,
-    now: DateTime<Utc>,
-) -> Session {
+fn started(registration: Registration, is_default: bool, now: DateTime<Utc>) -> Session {
+    let Registration { project, agent, id, ttl, offers } = registration;
     let live_until = now + ttl.length();
-    Session { project, id, agent, is_default, ttl, started_at: now, last_seen_at: now, live_until, ended_at: None }
+    Session { project, id, agent, is_default, ttl, offers, started_at: now, last_seen_at: now, live_until, ended_at: None }
 }
 
 /// The session, if this agent may use it.

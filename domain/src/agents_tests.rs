@@ -1,6 +1,7 @@
 //! Whose session a call runs in, and how long it lives.
 
 use super::*;
+use crate::work::name::Capability;
 
 const TTL: i64 = 900;
 
@@ -24,12 +25,22 @@ fn project() -> ProjectId {
     ProjectId::parse("default").unwrap()
 }
 
+fn offers(capabilities: &[&str]) -> Offers {
+    let capabilities = capabilities.iter().map(|name| Capability::parse(name).unwrap()).collect();
+    Offers { capabilities, ..Offers::of_type(AgentType::parse("ci").unwrap()) }
+}
+
 fn ttl(seconds: u32) -> SessionTtl {
     SessionTtl::try_new(seconds).unwrap()
 }
 
 fn request(agent_name: &str, named: Option<&str>) -> SessionRequest {
-    SessionRequest { project: project(), agent: agent(agent_name), named: named.map(session_id) }
+    SessionRequest {
+        project: project(),
+        agent: agent(agent_name),
+        agent_type: offers(&[]).agent_type,
+        named: named.map(session_id),
+    }
 }
 
 /// Started and last seen at the start, with the default TTL.
@@ -40,6 +51,7 @@ fn session(agent_name: &str, id: &str, is_default: bool) -> Session {
         agent: agent(agent_name),
         is_default,
         ttl: SessionTtl::DEFAULT,
+        offers: offers(&[]),
         started_at: at(0),
         last_seen_at: at(0),
         live_until: at(TTL),
@@ -52,7 +64,13 @@ fn resolved(request: SessionRequest, found: Session, now: DateTime<Utc>) -> Resu
 }
 
 fn registration(agent_name: &str, seconds: u32) -> Registration {
-    Registration { project: project(), agent: agent(agent_name), id: session_id("s1"), ttl: ttl(seconds) }
+    Registration {
+        project: project(),
+        agent: agent(agent_name),
+        id: session_id("s1"),
+        ttl: ttl(seconds),
+        offers: offers(&[]),
+    }
 }
 
 fn unchanged(session: Session) -> Resolved {
@@ -103,6 +121,7 @@ fn a_session_belongs_to_the_agent_that_first_used_it_even_after_its_end() {
         assert_eq!(resolved(request("bob", Some("s1")), found.clone(), now), refusal);
         assert_eq!(register(registration("bob", 60), Some(found.clone()), now), refusal);
         assert_eq!(heartbeat(&agent("bob"), &session_id("s1"), Some(found.clone()), now), refusal);
+        assert_eq!(vouch(&request("bob", Some("s1")), Some(found.clone()), now).map(|_| ()), refusal.clone().map(|_| ()));
     }
     assert_eq!(resolved(request("bob", None), known, at(TTL)), refusal, "not even a default one that was mixed up");
 }
@@ -123,6 +142,8 @@ fn an_ended_session_never_comes_back() {
     assert_eq!(resolved(request("ann", Some("s1")), ended.clone(), at(6)), Err(refusal.clone()));
     assert_eq!(register(registration("ann", 900), Some(ended.clone()), at(6)), Err(refusal.clone()));
     assert_eq!(heartbeat(&agent("ann"), &session_id("s1"), Some(ended.clone()), at(6)), Err(refusal.clone()));
+    assert_eq!(vouch(&request("ann", Some("s1")), Some(ended.clone()), at(6)), Err(refusal.clone()));
+    assert_eq!(offer(&ended, offers(&["gpu"]), at(6)), None);
     assert_eq!(seen(&ended, at(6)), None);
     assert_eq!(reap(&ended, at(6)), None);
     assert_eq!(end(ended, at(6)), Err(refusal));
@@ -137,7 +158,9 @@ fn a_dead_session_never_comes_back_though_nobody_noticed_its_death() {
         assert_eq!(register(registration("ann", 900), Some(dead.clone()), now), Err(refusal.clone()));
         assert_eq!(register(registration("ann", 60), Some(dead.clone()), now), Err(refusal.clone()));
         assert_eq!(heartbeat(&agent("ann"), &session_id("s1"), Some(dead.clone()), now), Err(refusal.clone()));
+        assert_eq!(vouch(&request("ann", Some("s1")), Some(dead.clone()), now), Err(refusal.clone()));
         assert_eq!(end(dead.clone(), now), Err(refusal));
+        assert_eq!(offer(&dead, offers(&["gpu"]), now), None);
         assert_eq!(seen(&dead, now), None);
     }
 }
@@ -215,6 +238,47 @@ fn registering_again_is_the_same_session_and_never_brings_its_end_nearer() {
 fn a_heartbeat_starts_nothing() {
     let refusal = SessionRefusal::Unknown { id: session_id("s1") };
     assert_eq!(heartbeat(&agent("ann"), &session_id("s1"), None, at(0)), Err(refusal));
+}
+
+#[test]
+fn a_call_beside_a_session_starts_none_and_is_a_sign_of_life() {
+    let (named, unnamed) = (request("ann", Some("s1")), request("ann", None));
+    for (request, known) in [(named, session("ann", "s1", false)), (unnamed, session("ann", "d1", true))] {
+        assert_eq!(vouch(&request, None, at(0)), Ok(None));
+        assert_eq!(vouch(&request, Some(known.clone()), at(89)), Ok(Some(unchanged(known.clone()))));
+        let later = Session { last_seen_at: at(90), live_until: at(90 + TTL), ..known.clone() };
+        let changed = Resolved::Known { session: later, is_changed: true };
+        assert_eq!(vouch(&request, Some(known), at(90)), Ok(Some(changed)));
+    }
+}
+
+#[test]
+fn a_call_beside_a_default_session_that_has_died_neither_revives_nor_replaces_it() {
+    let dead = session("ann", "d1", true);
+    assert_eq!(vouch(&request("ann", None), Some(dead.clone()), at(TTL)), Ok(None));
+    let refusal = SessionRefusal::Ended { id: session_id("d1"), ended_at: at(TTL) };
+    assert_eq!(vouch(&request("ann", Some("d1")), Some(dead), at(TTL)), Err(refusal), "unless it is named");
+}
+
+#[test]
+fn what_a_session_offers_is_that_of_the_last_time() {
+    let first = Registration { offers: offers(&["rust"]), ..registration("ann", 900) };
+    let known = register(first.clone(), None, at(0)).unwrap().session().clone();
+    assert_eq!(known.offers, offers(&["rust"]));
+    assert_eq!(register(first.clone(), Some(known.clone()), at(1)), Ok(unchanged(known.clone())));
+    let other = Session { offers: offers(&["gpu"]), last_seen_at: at(1), live_until: at(1 + TTL), ..known.clone() };
+    let again = register(Registration { offers: offers(&["gpu"]), ..first }, Some(known.clone()), at(1));
+    assert_eq!(again, Ok(Resolved::Known { session: other.clone(), is_changed: true }));
+    assert_eq!(offer(&known, offers(&["gpu"]), at(1)), Some(other));
+    assert_eq!(offer(&known, offers(&["rust"]), at(890)), None, "nothing new, and no sign of life by itself");
+}
+
+#[test]
+fn there_is_a_limit_to_what_a_session_offers() {
+    let ci = || AgentType::parse("ci").unwrap();
+    let many = |count: usize| (0..count).map(|number| Capability::parse(&format!("c{number}")).unwrap()).collect();
+    assert_eq!(Offers::try_new(ci(), many(32), None).unwrap().capabilities.len(), 32);
+    assert_eq!(Offers::try_new(ci(), many(33), None), Err(InvalidOffers { given: 33 }));
 }
 
 #[test]

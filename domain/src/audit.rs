@@ -1,4 +1,5 @@
-//! The audit log: who did what to what, from what to what, and how it came out. It is only ever appended to.
+//! The audit log: who did what to what, from what to what, and how it came out. It is only ever appended to; lines may
+//! be removed for their age alone.
 
 use crate::ids::{AgentId, AuditEntryId, KeyId, ProjectId, SessionId};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,6 +8,9 @@ use serde_json::Value;
 
 /// The outcome of an operation that went through; every other outcome is the slug of a problem.
 pub const OUTCOME_OK: &str = "ok";
+
+/// How old a line must be before it can be removed, in days.
+pub const KEPT_DAYS_MIN: u32 = 1;
 
 /// What one command changed in one thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@ use crate::step::Step;
 /// Lock tables, leases, past leases, the line, and the epoch of the tokens.
 ///
 /// Nothing is indexed by `expires_at_us`, so that a renewal touches no index. The row in `lock_tables` is what a
-/// decision on a project's locks holds on to. Past leases are pruned by age: PostgreSQL finds them by a block range
-/// index, which costs a release next to nothing.
+/// decision on a project's locks holds on to; its version tells other servers that those who wait should look again. Past
+/// leases are pruned by age: PostgreSQL finds them by a block range index, which costs a release next to nothing.
 pub(crate) const STEP: Step = Step {
     name: "m0002_locks",
     postgres: r#"
@@ -23,7 +23,8 @@ VALUES (0, 0, 'created', (extract(epoch FROM clock_timestamp()) * 1000000)::bigi
 
 CREATE TABLE lock_tables (
     project_id text COLLATE "C" NOT NULL PRIMARY KEY,
-    last_token bigint NOT NULL
+    last_token bigint NOT NULL,
+    version bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 INSERT INTO lock_tables (project_id, last_token) SELECT project_id, 0 FROM projects;
 
@@ -91,7 +92,8 @@ VALUES (0, 0, 'created', CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
 CREATE TABLE lock_tables (
     project_id TEXT NOT NULL PRIMARY KEY,
-    last_token INTEGER NOT NULL
+    last_token INTEGER NOT NULL,
+    version INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO lock_tables (project_id, last_token) SELECT project_id, 0 FROM projects;
 

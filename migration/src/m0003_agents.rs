@@ -2,7 +2,7 @@ use crate::step::Step;
 
 /// Sessions. An agent has at most one default session in a project whose end is not written down.
 ///
-/// Nothing is indexed by what a sign of life changes, so that it touches no index.
+/// `offers` is JSON, for it is read and written as a whole. Nothing is indexed by what a sign of life changes, so that it touches no index.
 pub(crate) const STEP: Step = Step {
     name: "m0003_agents",
     postgres: r#"
@@ -12,6 +12,7 @@ CREATE TABLE sessions (
     agent_id text COLLATE "C" NOT NULL,
     is_default boolean NOT NULL,
     ttl_seconds bigint NOT NULL,
+    offers text NOT NULL,
     started_at_us bigint NOT NULL,
     last_seen_at_us bigint NOT NULL,
     live_until_us bigint NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE sessions (
     agent_id TEXT NOT NULL,
     is_default INTEGER NOT NULL CHECK (is_default IN (0, 1)),
     ttl_seconds INTEGER NOT NULL,
+    offers TEXT NOT NULL,
     started_at_us INTEGER NOT NULL,
     last_seen_at_us INTEGER NOT NULL,
     live_until_us INTEGER NOT NULL,

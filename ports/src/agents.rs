@@ -52,7 +52,7 @@ pub trait SessionRepository {
     /// Stores new sessions, each once. MUST be [`StoreError::Conflict`] if a name is taken, or if an agent would have a
     /// second default session whose end is not written down.
     async fn sessions_add(&mut self, sessions: &[Session]) -> Result<(), StoreError>;
-    /// Stores TTL, last sign of life and end of sessions, each once. Neither sign nor end ever moves back. MUST be
+    /// Stores TTL, offers, last sign of life and end of sessions, each once. Neither sign nor end ever moves back. MUST be
     /// [`StoreError::Conflict`] unless each is stored, has no end written down, and lived when the table was locked.
     async fn sessions_seen(&mut self, sessions: &[Session]) -> Result<(), StoreError>;
     /// Writes the ends of sessions down, each once. What they held MUST be ended in the same unit of work. MUST be

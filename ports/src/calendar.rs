@@ -26,7 +26,8 @@ pub enum InvalidTiming {
 ///
 /// Where both the day of the month and the day of the week are restricted, either is enough, as in cron. A time that a
 /// change of clocks leaves out comes at the first instant after the gap, and one that it repeats comes once, the first
-/// time; patterns that come round several times an hour follow the clock through both.
+/// time; patterns that come round in every hour of the day follow the clock through both. A field that begins with `*`
+/// restricts no days by itself: `*/2` there means that both must fit.
 pub trait Calendar: Send + Sync {
     /// The first instant strictly after `after` at which the pattern comes round; `None` if it never does. MUST take a
     /// bounded time, even for patterns such as the 30th of February.

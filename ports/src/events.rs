@@ -2,6 +2,7 @@
 
 use crate::store::StoreError;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::events::Fact;
 use domain::ids::ProjectId;
 
@@ -12,4 +13,6 @@ pub trait FactLog {
     async fn facts_append(&mut self, facts: &[Fact]) -> Result<(), StoreError>;
     /// The newest facts of a project, newest first.
     async fn facts_latest(&mut self, project: &ProjectId, rows_max: u32) -> Result<Vec<Fact>, StoreError>;
+    /// Deletes at most `rows_max` facts from before an instant, in all projects; answers how many.
+    async fn facts_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError>;
 }

@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod audit;
+pub mod bell;
 pub mod calendar;
 pub mod clock;
 pub mod events;

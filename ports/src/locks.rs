@@ -17,6 +17,19 @@ pub struct TableHead {
     pub now: DateTime<Utc>,
     /// The greatest token drawn, or the base of the epoch.
     pub last_token: i64,
+    /// How often something was saved that those who wait should know of.
+    pub version: i64,
+}
+
+/// What those who wait for something in a project want to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The project.
+    pub project: ProjectId,
+    /// As [`TableHead::version`].
+    pub version: i64,
+    /// When next a lease, a place in line or a session ends unless it is heard from.
+    pub next_end: Option<DateTime<Utc>>,
 }
 
 /// Which leases to list; `None` means any.
@@ -92,7 +105,14 @@ pub trait LockRepository {
     async fn projects_with_expired(&mut self, now: DateTime<Utc>, rows_max: u32) -> Result<Vec<ProjectId>, StoreError>;
     /// How many leases and waiters are stored in all projects.
     async fn lock_counts(&mut self) -> Result<(u64, u64), StoreError>;
-    /// Saves what a decision changed. MUST be [`StoreError::Conflict`] if the counter is not what was read any more.
+    /// Looks at the lock tables of those projects that are there, without locking anything; the first end is the first one
+    /// strictly after `since`. It is asked for several times a second as long as anybody waits, so it MUST cost little.
+    async fn lock_tables_look(
+        &mut self,
+        projects: &[ProjectId],
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Look>, StoreError>;
+    /// Saves what a decision changed, and raises the version by one if it is news ([`Changes::is_news`]). MUST be [`StoreError::Conflict`] if the counter is not what was read any more.
     async fn lock_table_save(
         &mut self,
         project: &ProjectId,

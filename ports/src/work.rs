@@ -168,6 +168,13 @@ pub trait ScheduleRepository {
     /// The schedule of this id. In a unit of work that may write, it stays as read until commit.
     async fn schedule_find(&mut self, project: &ProjectId, id: ScheduleId) -> Result<Option<Schedule>, StoreError>;
 
+    /// The schedule of this name, if any.
+    async fn schedule_find_named(
+        &mut self,
+        project: &ProjectId,
+        name: &ScheduleName,
+    ) -> Result<Option<Schedule>, StoreError>;
+
     /// Lists schedules by name, strictly after the cursor.
     async fn schedule_list(
         &mut self,

@@ -113,6 +113,7 @@ impl SessionRepository for InMemoryUnitOfWork {
                 return conflict("session");
             };
             stored.ttl = session.ttl;
+            stored.offers = session.offers.clone();
             stored.last_seen_at = stored.last_seen_at.max(session.last_seen_at);
             stored.live_until = stored.live_until.max(session.live_until);
             self.wrote();

@@ -52,4 +52,19 @@ impl AuditLog for InMemoryUnitOfWork {
             .collect();
         Ok(Page::cut(found, size, |entry: &Entry| Cursor { at: entry.at, id: entry.id }))
     }
+
+    async fn audit_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+        let mut pruned = 0;
+        for lines in Arc::make_mut(&mut self.write()?.audit).values_mut() {
+            let room = rows(rows_max).saturating_sub(pruned);
+            let old = lines.keys().take_while(|(at, _)| *at < before).take(room);
+            let old: Vec<_> = old.copied().collect();
+            pruned += old.len();
+            for key in old {
+                Arc::make_mut(lines).remove(&key);
+            }
+        }
+        self.wrote();
+        Ok(pruned as u64)
+    }
 }

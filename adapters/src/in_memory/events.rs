@@ -2,6 +2,7 @@
 
 use super::{InMemoryUnitOfWork, rows};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::events::Fact;
 use domain::ids::ProjectId;
 use ports::events::FactLog;
@@ -25,5 +26,20 @@ impl FactLog for InMemoryUnitOfWork {
     async fn facts_latest(&mut self, project: &ProjectId, rows_max: u32) -> Result<Vec<Fact>, StoreError> {
         let facts = self.read().events.get(project).into_iter().flatten();
         Ok(facts.rev().take(rows(rows_max)).map(|fact| fact.as_ref().clone()).collect())
+    }
+
+    async fn facts_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+        let mut room = rows(rows_max);
+        let mut pruned = 0;
+        for facts in Arc::make_mut(&mut self.write()?.events).values_mut() {
+            facts.retain(|fact| {
+                let goes = fact.at < before && room > 0;
+                room -= usize::from(goes);
+                pruned += u64::from(goes);
+                !goes
+            });
+        }
+        self.wrote();
+        Ok(pruned)
     }
 }

@@ -10,7 +10,7 @@ use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::{EndedLease, Lease, Token, Waiter};
 use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
-use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, TableHead};
+use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, Look, TableHead};
 use ports::store::StoreError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub(super) struct Table {
 #[derive(Clone, Default)]
 struct ProjectTable {
     last_token: i64,
+    version: i64,
     leases: BTreeMap<Token, Lease>,
     ended: BTreeMap<Token, EndedLease>,
     waiters: BTreeMap<TicketId, Waiter>,
@@ -55,6 +56,7 @@ impl Table {
 impl ProjectTable {
     fn apply(&mut self, changes: &Changes) {
         self.last_token = changes.last_token.unwrap_or(self.last_token);
+        self.version += i64::from(changes.is_news());
         for lease in &changes.leases_put {
             self.leases.insert(lease.token, lease.clone());
         }
@@ -77,7 +79,7 @@ impl ProjectTable {
 }
 
 impl State {
-    fn session_until(&self, project: &ProjectId, session: &SessionId) -> Option<DateTime<Utc>> {
+    pub(super) fn session_until(&self, project: &ProjectId, session: &SessionId) -> Option<DateTime<Utc>> {
         self.agents.get(&(project.clone(), session.clone())).map(|session| session.live_until)
     }
 
@@ -109,13 +111,12 @@ fn cursor(lease: &Lease) -> LeaseCursor {
 impl LockRepository for InMemoryUnitOfWork {
     async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError> {
         let now = self.clock.now();
-        let Some(last_token) = self.read().locks.projects.get(project).map(|table| table.last_token) else {
-            return Ok(None);
-        };
+        let Some(table) = self.read().locks.projects.get(project) else { return Ok(None) };
+        let head = TableHead { now, last_token: table.last_token, version: table.version };
         if self.writer.is_some() {
             self.locked.insert(project.clone(), now);
         }
-        Ok(Some(TableHead { now, last_token }))
+        Ok(Some(head))
     }
 
     async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<StoredLease>, StoreError> {
@@ -222,6 +223,23 @@ impl LockRepository for InMemoryUnitOfWork {
         let (leases, waiters) =
             tables.fold((0, 0), |(leases, waiters), t| (leases + t.leases.len(), waiters + t.waiters.len()));
         Ok((leases as u64, waiters as u64))
+    }
+
+    async fn lock_tables_look(
+        &mut self,
+        projects: &[ProjectId],
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Look>, StoreError> {
+        let state = self.read();
+        let asked = state.locks.projects.iter().filter(|(id, _)| projects.contains(id));
+        let look = |(id, table): (&ProjectId, &Arc<ProjectTable>)| {
+            let sessions = state.agents.values().filter(|session| session.project == *id && session.ended_at.is_none());
+            let ends = table.leases.values().map(|lease| lease.expires_at);
+            let ends = ends.chain(table.waiters.values().map(|waiter| waiter.kept_until));
+            let ends = ends.chain(sessions.map(|session| session.live_until));
+            Look { project: id.clone(), version: table.version, next_end: ends.filter(|end| *end > since).min() }
+        };
+        Ok(asked.map(look).collect())
     }
 
     async fn lock_table_save(

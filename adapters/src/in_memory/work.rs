@@ -1,187 +1,135 @@
-//! The work queue.
+//! The work queue, by project.
 
-use super::InMemoryUnitOfWork;
-use async_trait::async_trait;
+mod schedules;
+mod tasks;
+
+use super::{State, conflict};
 use chrono::{DateTime, Utc};
-use domain::ids::{ProjectId, ScheduleId, SessionId, TaskId};
+use domain::ids::{ProjectId, ScheduleId, TaskId};
 use domain::locks::lease::Token;
-use domain::page::{Page, PageSize};
 use domain::work::attempt::Attempt;
-use domain::work::changes::Changes;
-use domain::work::content::{Content, Payload};
+use domain::work::changes::{ChangedTask, Changes, NewTask};
+use domain::work::content::Content;
 use domain::work::graph::Edge;
-use domain::work::listing::{StatusCount, TaskCursor, TaskFilter};
-use domain::work::name::{ConcurrencyKey, ScheduleName};
-use domain::work::rank::Place;
 use domain::work::schedule::Schedule;
-use domain::work::task::Task;
+use domain::work::task::{Status, Task, TaskState};
 use ports::store::StoreError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use ports::work::{Candidates, ScheduleRepository, TaskRepository};
+#[derive(Clone, Default)]
+pub(super) struct Table {
+    projects: BTreeMap<ProjectId, Arc<ProjectTable>>,
+    schedules: BTreeMap<ProjectId, BTreeMap<ScheduleId, Schedule>>,
+}
 
-#[async_trait]
-impl TaskRepository for InMemoryUnitOfWork {
-    async fn tasks_load(&mut self, _project: &ProjectId, _ids: &[TaskId]) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+#[derive(Clone, Default)]
+struct ProjectTable {
+    tasks: BTreeMap<TaskId, Task>,
+    contents: BTreeMap<TaskId, Arc<Content>>,
+    edges: BTreeSet<Edge>,
+    attempts: BTreeMap<Token, Attempt>,
+}
+
+impl Table {
+    fn tasks(&self, project: &ProjectId) -> impl Iterator<Item = &Task> {
+        self.projects.get(project).into_iter().flat_map(|table| table.tasks.values())
     }
 
-    async fn tasks_load_by_session(
-        &mut self,
-        _project: &ProjectId,
-        _sessions: &[SessionId],
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+    fn edges(&self, project: &ProjectId) -> impl Iterator<Item = &Edge> {
+        self.projects.get(project).into_iter().flat_map(|table| &table.edges)
     }
 
-    async fn tasks_claimable(
-        &mut self,
-        _project: &ProjectId,
-        _candidates: Candidates<'_>,
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+    fn attempts(&self, project: &ProjectId) -> impl DoubleEndedIterator<Item = &Attempt> {
+        self.projects.get(project).into_iter().flat_map(|table| table.attempts.values())
     }
 
-    async fn tasks_due(
-        &mut self,
-        _project: &ProjectId,
-        _now: DateTime<Utc>,
-        _rows_max: u32,
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn projects_with_tasks_due(
-        &mut self,
-        _now: DateTime<Utc>,
-        _rows_max: u32,
-    ) -> Result<Vec<ProjectId>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_next_due(&mut self, _project: &ProjectId) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_running(&mut self, _project: &ProjectId) -> Result<BTreeMap<ConcurrencyKey, u32>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_running_of(
-        &mut self,
-        _project: &ProjectId,
-        _key: &ConcurrencyKey,
-        _rows_max: u32,
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_ahead(&mut self, _project: &ProjectId, _place: Place) -> Result<u64, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn dependencies_load(&mut self, _project: &ProjectId, _ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn dependents_load(&mut self, _project: &ProjectId, _ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn dependents_count(
-        &mut self,
-        _project: &ProjectId,
-        _ids: &[TaskId],
-    ) -> Result<BTreeMap<TaskId, u32>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn contents_load(
-        &mut self,
-        _project: &ProjectId,
-        _ids: &[TaskId],
-    ) -> Result<BTreeMap<TaskId, Content>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn results_load(
-        &mut self,
-        _project: &ProjectId,
-        _ids: &[TaskId],
-    ) -> Result<BTreeMap<TaskId, Payload>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn attempts_load(&mut self, _project: &ProjectId, _tokens: &[Token]) -> Result<Vec<Attempt>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn attempts_list(
-        &mut self,
-        _project: &ProjectId,
-        _task: TaskId,
-        _rows_max: u32,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn task_list(
-        &mut self,
-        _project: &ProjectId,
-        _filter: &TaskFilter,
-        _after: Option<TaskCursor>,
-        _size: PageSize,
-    ) -> Result<Page<Task, TaskCursor>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn task_counts(&mut self, _project: &ProjectId) -> Result<Vec<StatusCount>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_save(&mut self, _project: &ProjectId, _changes: &Changes) -> Result<(), StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-    async fn tasks_prune(&mut self, _before: DateTime<Utc>, _rows_max: u32) -> Result<u64, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+    fn schedules(&self, project: &ProjectId) -> impl Iterator<Item = &Schedule> {
+        self.schedules.get(project).into_iter().flat_map(BTreeMap::values)
     }
 }
 
-#[async_trait]
-impl ScheduleRepository for InMemoryUnitOfWork {
-    async fn schedule_find(&mut self, _project: &ProjectId, _id: ScheduleId) -> Result<Option<Schedule>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+impl ProjectTable {
+    fn apply(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        for NewTask { task, content, depends_on } in &changes.new {
+            if self.tasks.insert(task.id, task.clone()).is_some() {
+                return conflict("task");
+            }
+            self.contents.insert(task.id, Arc::new(content.clone()));
+            self.edges.extend(depends_on.iter().map(|on| Edge { task: task.id, depends_on: *on }));
+        }
+        for ChangedTask { before, after } in &changes.changed {
+            match self.tasks.get_mut(&after.id) {
+                Some(stored) if stored == before => {
+                    *stored = Task { terms: Arc::clone(&stored.terms), ..after.clone() };
+                }
+                Some(_) | None => return conflict("task"),
+            }
+        }
+        for attempt in &changes.attempts {
+            if self.attempts.insert(attempt.token, attempt.clone()).is_some() {
+                return conflict("attempt");
+            }
+        }
+        Ok(())
     }
 
-    async fn schedule_list(
-        &mut self,
-        _project: &ProjectId,
-        _after: Option<&ScheduleName>,
-        _size: PageSize,
-    ) -> Result<Page<Schedule, ScheduleName>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+    /// The tasks that ended longest ago, before an instant, and that nobody needs any more.
+    fn prunable(&self, before: DateTime<Utc>, rows_max: usize) -> BTreeSet<TaskId> {
+        let is_open = |id: &TaskId| self.tasks.get(id).is_some_and(|task| !task.status().is_ended());
+        let awaited = self.edges.iter().filter(|edge| is_open(&edge.task)).map(|edge| edge.depends_on);
+        let parents = self.tasks.values().filter(|task| is_open(&task.id)).filter_map(|task| task.terms.parent);
+        let needed: BTreeSet<TaskId> = awaited.chain(parents).collect();
+        let is_over = |task: &&Task| task.status() != Status::Dead && !task.untold && !needed.contains(&task.id);
+        let ends = self.tasks.values().filter(is_over).filter_map(|task| Some((ended_at(task)?, task.id)));
+        let mut old: Vec<(DateTime<Utc>, TaskId)> = ends.filter(|(at, _)| *at < before).collect();
+        old.sort_unstable();
+        old.into_iter().take(rows_max).map(|(_, id)| id).collect()
     }
 
-    async fn schedule_count(&mut self, _project: &ProjectId) -> Result<u32, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+    fn remove(&mut self, ids: &BTreeSet<TaskId>) {
+        self.tasks.retain(|id, _| !ids.contains(id));
+        self.contents.retain(|id, _| !ids.contains(id));
+        self.edges.retain(|edge| !ids.contains(&edge.task));
+        self.attempts.retain(|_, attempt| !ids.contains(&attempt.task));
     }
+}
 
-    async fn schedules_due(
-        &mut self,
-        _now: DateTime<Utc>,
-        _rows_max: u32,
-    ) -> Result<Vec<(ProjectId, Schedule)>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+impl State {
+    /// Since when a task waits for somebody to see to it, or from when on it will.
+    fn task_due_at(&self, project: &ProjectId, task: &Task) -> Option<DateTime<Utc>> {
+        match &task.state {
+            TaskState::Leased(lease) => {
+                let session_until = self.session_until(project, &lease.holder.session);
+                Some(session_until.map_or(lease.until, |end| end.min(lease.until)))
+            }
+            _ if task.untold => ended_at(task),
+            _ => next_at(task),
+        }
     }
+}
 
-    async fn schedule_add(&mut self, _project: &ProjectId, _schedule: &Schedule) -> Result<(), StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+/// When a task will be changed by time alone.
+fn next_at(task: &Task) -> Option<DateTime<Utc>> {
+    match &task.state {
+        TaskState::Leased(lease) => Some(lease.until),
+        TaskState::Scheduled { until, .. } => Some(task.deadline.map_or(*until, |deadline| deadline.min(*until))),
+        TaskState::Ready { .. } | TaskState::Blocked { .. } => task.deadline,
+        TaskState::Succeeded { .. }
+        | TaskState::Dead { .. }
+        | TaskState::Cancelled { .. }
+        | TaskState::Expired { .. } => None,
     }
+}
 
-    async fn schedule_save(&mut self, _project: &ProjectId, _schedule: &Schedule) -> Result<(), StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-    async fn schedule_remove(&mut self, _project: &ProjectId, _id: ScheduleId) -> Result<bool, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+fn ended_at(task: &Task) -> Option<DateTime<Utc>> {
+    match &task.state {
+        TaskState::Succeeded { at }
+        | TaskState::Dead { at, .. }
+        | TaskState::Cancelled { at, .. }
+        | TaskState::Expired { at } => Some(*at),
+        TaskState::Ready { .. } | TaskState::Scheduled { .. } | TaskState::Blocked { .. } | TaskState::Leased(_) => {
+            None
+        }
     }
 }

@@ -13,15 +13,16 @@ use sea_orm::{FromQueryResult, Value};
 use serde::Serialize;
 
 const TABLE: &str = "sessions";
-const FIELDS: &str =
-    "project_id, id, agent_id, is_default, ttl_seconds, started_at_us, last_seen_at_us, live_until_us, ended_at_us";
+const FIELDS: &str = "project_id, id, agent_id, is_default, ttl_seconds, offers, started_at_us, last_seen_at_us, \
+                      live_until_us, ended_at_us";
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     ("project_id", Kind::Text),
     ("id", Kind::Text),
     ("agent_id", Kind::Text),
     ("is_default", Kind::Bool),
     ("ttl_seconds", Kind::Int),
+    ("offers", Kind::Text),
     ("started_at_us", Kind::Int),
     ("last_seen_at_us", Kind::Int),
     ("live_until_us", Kind::Int),
@@ -29,10 +30,11 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// What a sign of life or an end changes, and where.
-const CHANGED: [Column; 7] = [
+const CHANGED: [Column; 8] = [
     ("project_id", Kind::Text),
     ("id", Kind::Text),
     ("ttl_seconds", Kind::Int),
+    ("offers", Kind::Text),
     ("last_seen_at_us", Kind::Int),
     ("live_until_us", Kind::Int),
     ("ended_at_us", Kind::Int),
@@ -46,6 +48,7 @@ struct Row {
     agent_id: String,
     is_default: bool,
     ttl_seconds: i64,
+    offers: String,
     started_at_us: i64,
     last_seen_at_us: i64,
     live_until_us: i64,
@@ -77,6 +80,7 @@ impl TryFrom<Row> for Session {
             agent: AgentId::parse(&row.agent_id).map_err(|error| corrupt(TABLE, "agent_id", &name, error))?,
             is_default: row.is_default,
             ttl: SessionTtl::try_new(seconds).map_err(|error| corrupt(TABLE, "ttl_seconds", &name, error))?,
+            offers: serde_json::from_str(&row.offers).map_err(|error| corrupt(TABLE, "offers", &name, error))?,
             started_at: instant(row.started_at_us, TABLE, "started_at_us", &name)?,
             last_seen_at: instant(row.last_seen_at_us, TABLE, "last_seen_at_us", &name)?,
             live_until: instant(row.live_until_us, TABLE, "live_until_us", &name)?,
@@ -85,20 +89,24 @@ impl TryFrom<Row> for Session {
     }
 }
 
-impl From<&Session> for Row {
-    fn from(session: &Session) -> Self {
-        let Session { project, id, agent, is_default, ttl, started_at, last_seen_at, live_until, ended_at } = session;
-        Self {
+impl TryFrom<&Session> for Row {
+    type Error = StoreError;
+
+    fn try_from(session: &Session) -> Result<Self, StoreError> {
+        let Session { project, id, agent, is_default, ttl, offers, started_at, last_seen_at, live_until, ended_at } =
+            session;
+        Ok(Self {
             project_id: project.as_str().to_owned(),
             id: id.as_str().to_owned(),
             agent_id: agent.as_str().to_owned(),
             is_default: *is_default,
             ttl_seconds: ttl.seconds().into(),
+            offers: serde_json::to_string(offers).map_err(failed)?,
             started_at_us: to_us(*started_at),
             last_seen_at_us: to_us(*last_seen_at),
             live_until_us: to_us(*live_until),
             ended_at_us: ended_at.map(to_us),
-        }
+        })
     }
 }
 
@@ -119,7 +127,7 @@ impl SeaUnitOfWork {
 
     fn guarded(&mut self, sessions: &[Session]) -> Result<Vec<GuardedRow>, StoreError> {
         let guarded = sessions.iter().map(|session| match self.tables.get(&session.project) {
-            Some(head) => Ok(GuardedRow { row: Row::from(session), locked_at_us: to_us(head.now) }),
+            Some(head) => Ok(GuardedRow { row: session.try_into()?, locked_at_us: to_us(head.now) }),
             None => Err(failed(NotLocked(session.project.clone()))),
         });
         let guarded = guarded.collect();
@@ -226,7 +234,7 @@ impl SessionRepository for SeaUnitOfWork {
     async fn sessions_seen(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
         let latest = |column: &str| self.dialect.greater(&format!("s.{column}"), &format!("r.{column}"));
         let set = format!(
-            "ttl_seconds = r.ttl_seconds, last_seen_at_us = {}, live_until_us = {}",
+            "ttl_seconds = r.ttl_seconds, offers = r.offers, last_seen_at_us = {}, live_until_us = {}",
             latest("last_seen_at_us"),
             latest("live_until_us")
         );

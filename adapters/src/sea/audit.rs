@@ -3,6 +3,7 @@ use crate::sea::dialect::{Column as BatchColumn, Kind, hex_uuid, json_text_maybe
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::audit::{Change, Cursor, Entry, Filter};
 use domain::ids::{AgentId, AuditEntryId, KeyId, ProjectId, SessionId};
 use domain::page::{Page, PageSize};
@@ -12,6 +13,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 const TABLE: &str = "audit_entries";
+const RETENTION: &str = "audit_retention";
 
 const COLUMNS: [BatchColumn; 15] = [
     ("project_id", Kind::Text),
@@ -184,5 +186,15 @@ impl AuditLog for SeaUnitOfWork {
             .limit(u64::from(size.rows()) + 1);
         let entries = self.find_all(select, TABLE).await?;
         Ok(Page::cut(entries, size, |entry: &Entry| Cursor { at: entry.at, id: entry.id }))
+    }
+
+    async fn audit_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+        // The database lets lines go that are older than this, which it lets no one move back or too far forward.
+        let cut =
+            self.statement("UPDATE audit_retention SET before_us = $1 WHERE before_us < $1", [to_us(before).into()]);
+        self.run(cut, RETENTION).await?;
+        let sql = self.dialect.delete_oldest(TABLE, "at_us < $1");
+        let statement = self.statement(sql, [to_us(before).into(), i64::from(rows_max).into()]);
+        self.run(statement, TABLE).await
     }
 }

@@ -112,7 +112,8 @@ pub(super) struct Sources {
     pub(super) readers: Option<Source>,
 }
 
-pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError> {
+/// How to open one connection, with the limits of the database set on it.
+pub(super) fn postgres_connection(options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
     let settings = [
         ("statement_timeout", milliseconds(options.statement_timeout)),
         ("lock_timeout", milliseconds(options.lock_timeout)),
@@ -120,9 +121,13 @@ pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError>
         ("default_transaction_isolation", "read committed".to_owned()),
     ];
     let connect: PgConnectOptions = options.dsn.parse().map_err(|_| failed(UnreadableDsn))?;
+    Ok(connect.application_name("pointsman").options(settings).disable_statement_logging())
+}
+
+pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError> {
+    let connect = postgres_connection(options)?;
     let is_remote = connect.get_socket().is_none();
     let place = is_remote.then(|| (connect.get_host().to_owned(), connect.get_port()));
-    let connect = connect.application_name("pointsman").options(settings).disable_statement_logging();
     // A connection that died in the pool is found out by its BEGIN, so none is asked beforehand.
     let pool = PgPoolOptions::new()
         .min_connections(options.pool_min)

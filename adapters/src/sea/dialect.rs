@@ -86,6 +86,18 @@ impl Dialect {
         }
     }
 
+    /// As [`Self::delete_some`], of a table that is only ever appended to, where SQLite needs no index: what it finds first
+    /// in the order of insertion is the oldest.
+    pub(super) fn delete_oldest(self, table: &str, condition: &str) -> String {
+        if self.is_postgres() {
+            return self.delete_some(table, condition);
+        }
+        format!(
+            "DELETE FROM {table} WHERE rowid IN \
+             (SELECT rowid FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT $2) AND {condition})"
+        )
+    }
+
     /// `= ANY` over an argument made by [`Self::texts`], [`Self::ints`] or [`Self::uuids`].
     pub(super) fn any(self, argument: &str, kind: Kind) -> String {
         match (self.is_postgres(), kind) {

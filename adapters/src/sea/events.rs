@@ -3,6 +3,7 @@ use crate::sea::dialect::{Column, Kind, hex_uuid, json_text};
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::events::Fact;
 use domain::ids::{FactId, ProjectId};
 use ports::events::FactLog;
@@ -81,5 +82,11 @@ impl FactLog for SeaUnitOfWork {
         let statement = self.statement(sql, [project.as_str().into(), i64::from(rows_max).into()]);
         let rows: Vec<Row> = self.rows(statement, TABLE).await?;
         self.read_rows(rows)
+    }
+
+    async fn facts_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+        let sql = self.dialect.delete_oldest(TABLE, "at_us < $1");
+        let statement = self.statement(sql, [to_us(before).into(), i64::from(rows_max).into()]);
+        self.run(statement, TABLE).await
     }
 }

@@ -1,4 +1,5 @@
 mod leases;
+mod look;
 mod waiters;
 
 use crate::sea::clock::to_us;
@@ -18,7 +19,7 @@ use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::{EndedLease, Lease, Token};
 use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
-use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, TableHead};
+use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, Look, TableHead};
 use ports::store::StoreError;
 use sea_orm::{FromQueryResult, Value};
 use serde_json::json;
@@ -29,6 +30,7 @@ const TABLES: &str = "lock_tables";
 #[derive(FromQueryResult)]
 struct HeadRow {
     last_token: i64,
+    version: i64,
     now_us: i64,
 }
 
@@ -91,13 +93,14 @@ impl SeaUnitOfWork {
         project: &ProjectId,
         head: TableHead,
         drawn: Option<i64>,
+        is_news: bool,
     ) -> Result<(), StoreError> {
         let read = head.last_token;
         let locked = self.tables.get(project).copied();
         if locked.is_some_and(|locked| locked.last_token != read) {
             return Err(self.spoil(StoreError::Conflict { what: TABLES }));
         }
-        if locked.is_some() && drawn.is_none() {
+        if locked.is_some() && drawn.is_none() && !is_news {
             return Ok(());
         }
         let last_token = drawn.unwrap_or(read);
@@ -106,12 +109,14 @@ impl SeaUnitOfWork {
             self.check(reserved)?;
         }
         let statement = self.statement(
-            "UPDATE lock_tables SET last_token = $3 WHERE project_id = $1 AND last_token = $2",
-            [project.as_str().into(), read.into(), last_token.into()],
+            "UPDATE lock_tables SET last_token = $3, version = version + $4 WHERE project_id = $1 AND last_token = $2",
+            [project.as_str().into(), read.into(), last_token.into(), i64::from(is_news).into()],
         );
         let written = self.run(statement, TABLES).await?;
         self.expect_rows(written, 1, TABLES)?;
-        self.tables.insert(project.clone(), TableHead { last_token, ..locked.unwrap_or(head) });
+        let head = locked.unwrap_or(head);
+        let version = head.version + i64::from(is_news);
+        self.tables.insert(project.clone(), TableHead { last_token, version, ..head });
         Ok(())
     }
 
@@ -158,15 +163,16 @@ impl LockRepository for SeaUnitOfWork {
     async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError> {
         // One statement: the counter is that of the locked row, and the clock is read once the wait is over.
         let sql = format!(
-            "WITH locked AS MATERIALIZED (SELECT last_token FROM lock_tables WHERE project_id = $1{}) \
-             SELECT last_token, {} AS now_us FROM locked",
+            "WITH locked AS MATERIALIZED (SELECT last_token, version FROM lock_tables WHERE project_id = $1{}) \
+             SELECT last_token, version, {} AS now_us FROM locked",
             self.for_update(),
             self.dialect.clock()
         );
         let statement = self.statement(sql, [project.as_str().into()]);
-        let Some(HeadRow { last_token, now_us }) = self.row(statement, TABLES).await? else { return Ok(None) };
+        let Some(row) = self.row(statement, TABLES).await? else { return Ok(None) };
+        let HeadRow { last_token, version, now_us } = row;
         let now = self.clock.instant(now_us);
-        let head = TableHead { now: self.check(now)?, last_token };
+        let head = TableHead { now: self.check(now)?, last_token, version };
         if self.access == Access::Write {
             self.tables.insert(project.clone(), head);
         }
@@ -343,13 +349,21 @@ impl LockRepository for SeaUnitOfWork {
         Ok(counts.map_or((0, 0), |row| (row.leases.unsigned_abs(), row.waiters.unsigned_abs())))
     }
 
+    async fn lock_tables_look(
+        &mut self,
+        projects: &[ProjectId],
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Look>, StoreError> {
+        self.look(projects, since).await
+    }
+
     async fn lock_table_save(
         &mut self,
         project: &ProjectId,
         head: TableHead,
         changes: &Changes,
     ) -> Result<(), StoreError> {
-        self.move_counter(project, head, changes.last_token).await?;
+        self.move_counter(project, head, changes.last_token, changes.is_news()).await?;
         // First what ends: a lease that replaces another one has its key and session.
         self.end_leases(project, &changes.leases_ended).await?;
         self.put_leases(project, &changes.leases_put).await?;

@@ -153,6 +153,14 @@ impl ScheduleRepository for SeaUnitOfWork {
         Err(StoreError::Failed("not stored yet".into()))
     }
 
+    async fn schedule_find_named(
+        &mut self,
+        _project: &ProjectId,
+        _name: &ScheduleName,
+    ) -> Result<Option<Schedule>, StoreError> {
+        Err(StoreError::Failed("not stored yet".into()))
+    }
+
     async fn schedule_list(
         &mut self,
         _project: &ProjectId,

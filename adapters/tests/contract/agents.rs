@@ -7,9 +7,10 @@ use crate::harness::{TestStore, default_project, start};
 use crate::on_every_store;
 use crate::samples::*;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::agents::Session;
+use domain::agents::{Offers, Session};
 use domain::ids::{ProjectId, SessionId};
 use domain::locks::changes::Changes;
+use domain::work::name::Environment;
 use ports::store::{StoreError, UnitOfWork};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,10 @@ async fn a_session_is_loaded_as_it_was_stored(store: Arc<TestStore>) {
     let here = default_project();
     let stored = Session {
         ttl: domain::agents::SessionTtl::try_new(86_400).unwrap(),
+        offers: Offers {
+            environment: Some(Environment::parse("ci:1/a@b.c_d-e").unwrap()),
+            ..offers(&["rust", &"a".repeat(64), "s:1/a@b.c_d-e"])
+        },
         started_at: second(1),
         last_seen_at: second(2),
         live_until: second(3) + TimeDelta::microseconds(1),

@@ -1,10 +1,11 @@
 //! The audit log.
 
-use crate::harness::{TestStore, default_project, start};
+use crate::harness::{Kind, TestStore, default_project, start};
 use crate::samples::*;
 use crate::{on_every_database, on_every_store};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::audit::{Change, Cursor, Entry, Filter};
+use ports::store::StoreError;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -163,11 +164,105 @@ async fn lines_of_another_project_are_never_seen(store: Arc<TestStore>) {
     assert_eq!(page.rows, [there]);
 }
 
+/// Long before any clock of these tests and of the database.
+fn long_ago() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_000_000_000_000_000).unwrap()
+}
+
+async fn prune(store: &TestStore, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+    let mut uow = store.begin().await;
+    let pruned = uow.audit_prune(before, rows_max).await?;
+    uow.commit().await?;
+    Ok(pruned)
+}
+
+async fn pruning_takes_the_old_lines_of_all_projects_and_no_more_than_it_may(store: Arc<TestStore>) {
+    let other = add_project(&store, "other").await.id;
+    let mut young = Vec::new();
+    for second in 0..3 {
+        let at = long_ago() + TimeDelta::seconds(second);
+        let there = Entry { project: other.clone(), at, ..entry(&store) };
+        append(&store, &[Entry { at, ..entry(&store) }, there]).await;
+    }
+    let limit = long_ago() + TimeDelta::seconds(3);
+    for at in [limit, start()] {
+        young.insert(0, Entry { at, ..entry(&store) });
+        append(&store, &young[..1]).await;
+    }
+    assert_eq!(prune(&store, limit, 0).await.unwrap(), 0);
+    assert_eq!(prune(&store, limit, 4).await.unwrap(), 4);
+    assert_eq!(prune(&store, limit, 100).await.unwrap(), 2);
+    assert_eq!(prune(&store, limit, 100).await.unwrap(), 0);
+    assert_eq!(list(&store, &Filter::default()).await, young, "a line of the very instant stays");
+}
+
+async fn a_shorter_time_later_prunes_no_less_and_a_longer_one_no_more(store: Arc<TestStore>) {
+    let second = |n| long_ago() + TimeDelta::seconds(n);
+    for n in 0..6 {
+        append(&store, &[Entry { at: second(n), ..entry(&store) }]).await;
+    }
+    for (before, pruned) in [(2, 2), (1, 0), (4, 2), (3, 0)] {
+        assert_eq!(prune(&store, second(before), 100).await.unwrap(), pruned, "before {before}");
+    }
+    assert_eq!(list(&store, &Filter::default()).await.len(), 2);
+}
+
+/// Whoever reaches the database with the rights of the server.
+async fn the_database_itself_refuses_to_remove_lines_that_were_not_given_up(store: Arc<TestStore>) {
+    let old = Entry { at: long_ago(), ..entry(&store) };
+    append(&store, &[old.clone(), Entry { at: long_ago() + TimeDelta::seconds(10), ..entry(&store) }]).await;
+    append(&store, &[entry(&store)]).await;
+    prune(&store, long_ago() + TimeDelta::seconds(1), 0).await.unwrap();
+    let too_young = "DELETE FROM audit_entries WHERE at_us >= 1000000001000000";
+    let refused = store.sabotage(too_young).await.expect_err("they are not that old");
+    assert!(refused.contains("only ever appended to"), "{refused}");
+    store.sabotage("DELETE FROM audit_entries WHERE at_us < 1000000001000000").await.expect("it was given up");
+    for sql in [
+        "UPDATE audit_retention SET before_us = 0",
+        match store.kind() {
+            Kind::Postgres => {
+                "UPDATE audit_retention \
+                 SET before_us = (extract(epoch FROM clock_timestamp() - interval '23 hours') * 1000000)::bigint"
+            }
+            Kind::InMemory | Kind::Sqlite => {
+                "UPDATE audit_retention SET before_us = CAST((unixepoch('subsec') - 82800) * 1000000 AS INTEGER)"
+            }
+        },
+        "UPDATE audit_retention SET before_us = 9000000000000000000",
+        "DELETE FROM audit_retention",
+        "INSERT INTO audit_retention (before_us) VALUES (9000000000000000000)",
+    ] {
+        let refused = store.sabotage(sql).await.expect_err(sql);
+        assert!(refused.contains("kept for a day at least"), "{sql}: {refused}");
+    }
+    let by_force = match store.kind() {
+        Kind::Postgres => "TRUNCATE audit_retention",
+        Kind::InMemory | Kind::Sqlite => "INSERT OR REPLACE INTO audit_retention VALUES (1, 9000000000000000000)",
+    };
+    let refused = store.sabotage(by_force).await.expect_err(by_force);
+    assert!(refused.contains("kept for a day at least"), "{by_force}: {refused}");
+    if store.kind() == Kind::Postgres {
+        let aside = "CREATE TEMPORARY TABLE audit_retention AS SELECT 9000000000000000000 AS before_us; \
+             DELETE FROM audit_entries";
+        let refused = store.sabotage(aside).await.expect_err(aside);
+        assert!(refused.contains("only ever appended to"), "{refused}");
+    }
+    assert_eq!(list(&store, &Filter::default()).await.len(), 2);
+}
+
+async fn the_database_itself_refuses_to_prune_what_is_younger_than_a_day(store: Arc<TestStore>) {
+    append(&store, &[entry(&store)]).await;
+    let far_ahead = store.now() + TimeDelta::days(36_500);
+    let refused = prune(&store, far_ahead, 100).await;
+    assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+    assert_eq!(list(&store, &Filter::default()).await.len(), 1);
+}
+
 async fn the_database_itself_refuses_to_change_the_log(store: Arc<TestStore>) {
     append(&store, &[entry(&store)]).await;
     let changes = ["UPDATE audit_entries SET outcome = 'ok'", "DELETE FROM audit_entries"];
     let truncation = ["TRUNCATE audit_entries", "TRUNCATE audit_entries CASCADE"];
-    let has_truncate = store.kind() == crate::harness::Kind::Postgres;
+    let has_truncate = store.kind() == Kind::Postgres;
     for sql in changes.into_iter().chain(truncation.into_iter().filter(|_| has_truncate)) {
         let refused = store.sabotage(sql).await.expect_err(sql);
         assert!(refused.contains("only ever appended to"), "{sql}: {refused}");
@@ -185,9 +280,19 @@ on_every_store!(
     filters_agree_with_the_domain,
     a_filtered_listing_pages_too,
     lines_of_another_project_are_never_seen,
+    pruning_takes_the_old_lines_of_all_projects_and_no_more_than_it_may,
+    a_shorter_time_later_prunes_no_less_and_a_longer_one_no_more,
 );
 
 mod in_a_database {
-    use super::{on_every_database, the_database_itself_refuses_to_change_the_log};
-    on_every_database!(the_database_itself_refuses_to_change_the_log);
+    use super::{
+        on_every_database, the_database_itself_refuses_to_change_the_log,
+        the_database_itself_refuses_to_prune_what_is_younger_than_a_day,
+        the_database_itself_refuses_to_remove_lines_that_were_not_given_up,
+    };
+    on_every_database!(
+        the_database_itself_refuses_to_change_the_log,
+        the_database_itself_refuses_to_remove_lines_that_were_not_given_up,
+        the_database_itself_refuses_to_prune_what_is_younger_than_a_day,
+    );
 }

@@ -1,6 +1,7 @@
-//! Reading lock tables. Saving, contention and races have files of their own.
+//! Reading lock tables. Saving, looking, contention and races have files of their own.
 
 mod contention;
+mod looking;
 mod race;
 mod saving;
 
@@ -30,7 +31,7 @@ fn tokens(leases: &[Lease]) -> Vec<i64> {
 async fn a_lock_table_begins_at_the_base_of_its_epoch(store: Arc<TestStore>) {
     let mut uow = store.begin().await;
     let head = uow.lock_table_lock(&default_project()).await.unwrap();
-    assert_eq!(head, Some(TableHead { now: start(), last_token: Token::base_of_epoch(0) }));
+    assert_eq!(head, Some(TableHead { now: start(), last_token: Token::base_of_epoch(0), version: 0 }));
     assert_eq!(uow.lock_table_lock(&project_id("unknown")).await.unwrap(), None);
     assert_eq!(uow.waiters_load(&project_id("unknown")).await.unwrap(), []);
     assert_eq!(uow.lock_counts().await.unwrap(), (0, 0));

@@ -15,6 +15,7 @@ mod locks;
 mod model;
 mod samples;
 mod store;
+mod work;
 
 /// Makes three tests of each named case, one for each store.
 macro_rules! on_every_store {

@@ -2,7 +2,7 @@
 
 use crate::harness::{TestStore, default_project, start};
 use chrono::TimeDelta;
-use domain::agents::{Session, SessionTtl};
+use domain::agents::{Offers, Session, SessionTtl};
 use domain::audit::{Change, Entry};
 use domain::events::Fact;
 use domain::idempotency::{IdempotencyKey, Record, RequestName};
@@ -16,6 +16,7 @@ use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Toke
 use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::locks::wants::{Want, Wants};
 use domain::page::PageSize;
+use domain::work::name::Capability;
 use ports::ids::IdSource;
 use ports::locks::TableHead;
 use ports::store::StoreError;
@@ -54,6 +55,12 @@ pub(crate) async fn add_project(store: &TestStore, name: &str) -> Project {
     project
 }
 
+/// What an agent of the type `ci` offers that can do these things.
+pub(crate) fn offers(capabilities: &[&str]) -> Offers {
+    let capabilities = capabilities.iter().map(|name| Capability::parse(name).unwrap()).collect();
+    Offers { capabilities, ..Offers::of_type(AgentType::parse("ci").unwrap()) }
+}
+
 /// A session that lives for a quarter of an hour from the start.
 pub(crate) fn session(agent_name: &str, name: &str) -> Session {
     Session {
@@ -62,6 +69,7 @@ pub(crate) fn session(agent_name: &str, name: &str) -> Session {
         agent: agent(agent_name),
         is_default: false,
         ttl: SessionTtl::DEFAULT,
+        offers: offers(&[]),
         started_at: start(),
         last_seen_at: start(),
         live_until: start() + TimeDelta::seconds(900),

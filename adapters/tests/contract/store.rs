@@ -106,7 +106,7 @@ async fn a_unit_of_work_that_only_reads_refuses_every_write(store: Arc<TestStore
     let changes = Changes { last_token: Some(1), leases_put: vec![lease(1, "a")], ..Changes::default() };
     put(&store, &default_project(), &[lease(head.last_token + 1, "b")]).await;
     let head = store.begin_read().await.lock_table_lock(&default_project()).await.unwrap().unwrap();
-    let stored = api_key("stored");
+    let (stored, long_ago) = (api_key("stored"), store.now() - TimeDelta::days(3_650));
     let mut uow = store.begin().await;
     uow.key_add(&stored).await.unwrap();
     uow.lock_table_lock(&default_project()).await.unwrap();
@@ -114,7 +114,9 @@ async fn a_unit_of_work_that_only_reads_refuses_every_write(store: Arc<TestStore
     uow.commit().await.unwrap();
     refuses! {
         audit_append(&[entry(&store)]);
+        audit_prune(long_ago, 1);
         facts_append(&[fact(&store, "a")]);
+        facts_prune(store.now(), 1);
         idempotency_add(&[record(&store, "k")], store.now());
         idempotency_prune(store.now(), 1);
         project_add(&project);

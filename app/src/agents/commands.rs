@@ -6,6 +6,7 @@ use domain::agents::{Session, end};
 use domain::audit::Change;
 use domain::identity::principal::Action;
 use domain::locks::lease::{EndedLease, Ending};
+use domain::work::attempt::SessionEnd;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -46,6 +47,7 @@ impl HotCommand for EndSession {
             Ok(ended) => ended,
             Err(refusal) => return Ok(Ruling::of(Err::<EndedSession, Refusal>(refusal.into()))),
         };
+        tables.work.return_session(&mut tables.locks, &session.id, SessionEnd::Closed);
         let released = tables.locks.release_session(&session.id, &Ending::SessionEnded);
         tables.sessions_ended.push(ended.clone());
         let happening = session_ended(session, &ended);

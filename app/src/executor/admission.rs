@@ -62,6 +62,7 @@ impl Known {
         let request = SessionRequest {
             project: call.project.clone(),
             agent: call.principal.agent.clone(),
+            agent_type: call.principal.agent_type.clone(),
             named: call.session.clone(),
         };
         match resolve(request, self.session_of(call).cloned(), fresh, self.now) {

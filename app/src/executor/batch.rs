@@ -1,28 +1,25 @@
 //! Many hot commands of one project in one unit of work: loaded together, decided one by one, saved together.
 
 use crate::call::Call;
+use crate::doorbell::News;
 use crate::executor::Core;
 use crate::executor::admission::{Admission, Application, Known, fingerprint, request_name};
 use crate::executor::command::Happening;
-use crate::executor::hot::{ErasedCommand, ErasedResult, ErasedRuling, Tables, Touches, Who};
+use crate::executor::hot::{ErasedCommand, ErasedResult, ErasedRuling, Tables, Who};
 use crate::executor::journal::{Journal, Refused, session_died, session_started};
+use crate::executor::load::load;
 use crate::lane::Runner;
 use crate::refusal::{CallError, Refusal};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::agents::{Resolved, Session};
 use domain::audit::Entry;
-use domain::idempotency::{KEPT_HOURS, Record, RequestName};
+use domain::idempotency::{KEPT_HOURS, Record};
 use domain::identity::project::ProjectRefusal;
 use domain::ids::{ProjectId, SessionId};
-use domain::locks::changes::Loaded;
 use domain::locks::event::LockEvent;
-use domain::locks::key::{KeyScope, LockKey};
-use domain::locks::lease::Token;
-use domain::locks::stored::StoredLease;
-use domain::locks::table::LockTable;
-use ports::locks::TableHead;
-use ports::store::{StoreError, UnitOfWork};
+use domain::work::event::WorkEvent;
+use ports::store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -106,9 +103,11 @@ impl BatchRunner {
             started: Vec::new(),
             seen: BTreeMap::new(),
             records: Vec::new(),
-            told: 0,
+            told: Told::default(),
             refused: Vec::new(),
         };
+        // What had run out before is told first, whatever becomes of the commands.
+        batch.tell(&first.call, None, Vec::new()).map_err(|error| StoreError::Failed(error.to_string().into()))?;
         let results = jobs.iter().map(|job| batch.decide(job)).collect();
         let Batch { tables, mut journal, started, seen: sessions, records, refused, .. } = batch;
         for entry in refused {
@@ -120,12 +119,13 @@ impl BatchRunner {
         uow.sessions_seen(&sessions).await?;
         uow.sessions_end(&ended).await?;
         uow.sessions_add(&started).await?;
-        let changes = tables.locks.into_changes();
-        uow.lock_table_save(project, head, &changes).await?;
+        let (locks, work) = (tables.locks.into_changes(), tables.work.into_changes());
+        uow.lock_table_save(project, head, &locks).await?;
+        uow.tasks_save(project, &work).await?;
         journal.append(uow.as_mut()).await?;
         uow.idempotency_add(&records, head.now - TimeDelta::hours(KEPT_HOURS)).await?;
         uow.commit().await?;
-        self.core.doorbell.ring(project, &changes.freed());
+        self.core.doorbell.ring(project, News::of(&locks, &work));
         Ok(results)
     }
 }
@@ -139,9 +139,15 @@ struct Batch<'a> {
     started: Vec<Session>,
     seen: BTreeMap<SessionId, Session>,
     records: Vec<Record>,
-    /// How many lock events are in the journal.
-    told: usize,
+    told: Told,
     refused: Vec<Entry>,
+}
+
+/// How many events are in the journal.
+#[derive(Default)]
+struct Told {
+    locks: usize,
+    work: usize,
 }
 
 impl Batch<'_> {
@@ -173,6 +179,7 @@ impl Batch<'_> {
         };
         let session_id = session.as_ref().map(|session| session.id.clone());
         self.tell(call, session_id.as_ref(), ruling.happenings)?;
+        self.note_changed_sessions();
         self.note_ended_sessions();
         if let Err(refusal) = &ruling.result
             && refusal.is_audited()
@@ -212,6 +219,18 @@ impl Batch<'_> {
         Ok(session)
     }
 
+    fn note_changed_sessions(&mut self) {
+        for changed in std::mem::take(&mut self.tables.sessions_changed) {
+            self.known.sessions.insert(changed.id.clone(), changed.clone());
+            match self.started.iter_mut().find(|started| started.id == changed.id) {
+                Some(started) => *started = changed,
+                None => {
+                    self.seen.insert(changed.id.clone(), changed);
+                }
+            }
+        }
+    }
+
     /// What ended with this command is known to the next ones, and is not saved as living too.
     fn note_ended_sessions(&mut self) {
         let started: BTreeSet<&SessionId> = self.started.iter().map(|session| &session.id).collect();
@@ -230,11 +249,14 @@ impl Batch<'_> {
 
     /// Puts what the command did to the tables, and what else happened, into the journal.
     fn tell(&mut self, call: &Call, session: Option<&SessionId>, beside: Vec<Happening>) -> Result<(), CallError> {
-        let events = &self.tables.locks.changes().events;
-        for event in &events[self.told..] {
+        let (locks, work) = (&self.tables.locks.changes().events, self.tables.work.events());
+        for event in work.iter().skip(self.told.work) {
+            self.journal.happened(call, session, work_happening(event))?;
+        }
+        for event in locks.iter().skip(self.told.locks) {
             self.journal.happened(call, session, lock_happening(event))?;
         }
-        self.told = events.len();
+        self.told = Told { locks: locks.len(), work: work.len() };
         for happening in beside {
             self.journal.happened(call, session, happening)?;
         }
@@ -257,86 +279,17 @@ fn refuse(command: &dyn ErasedCommand, refusal: Refusal, record: bool) -> Result
     Ok(ErasedRuling { result: Err(refusal), happenings: Vec::new(), recorded })
 }
 
-/// Loads what a batch touches, under the project's lock.
-async fn load(
-    uow: &mut dyn UnitOfWork,
-    project: &ProjectId,
-    head: TableHead,
-    jobs: &[&HotJob],
-) -> Result<(Known, Tables), StoreError> {
-    let names: Vec<RequestName> =
-        jobs.iter().filter_map(|job| request_name(&job.call)).collect::<BTreeSet<_>>().into_iter().collect();
-    let records = uow.idempotency_load(&names).await?;
-    let records = records.into_iter().map(|record| (record.name.clone(), record)).collect();
-    let callers = || jobs.iter().filter(|job| job.command.in_session()).map(|job| &job.call);
-    let sessions: BTreeSet<SessionId> = callers().filter_map(|call| call.session.clone()).collect();
-    let default_of: BTreeSet<_> =
-        callers().filter(|call| call.session.is_none()).map(|call| call.principal.agent.clone()).collect();
-    let (sessions, default_of): (Vec<_>, Vec<_>) = (sessions.into_iter().collect(), default_of.into_iter().collect());
-    let sessions = if sessions.is_empty() && default_of.is_empty() {
-        Vec::new()
-    } else {
-        uow.sessions_load(project, &sessions, &default_of).await?
-    };
-    let sessions = sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
-    let known = Known { now: head.now, project: uow.project_find(project).await?, records, sessions };
-    let dead_rows_max = jobs.iter().map(|job| job.command.touches().dead_sessions_max).max().unwrap_or(0);
-    let dead = if dead_rows_max > 0 { uow.sessions_dead(project, head.now, dead_rows_max).await? } else { Vec::new() };
-    let locks = load_locks(uow, project, head, jobs, &known, &dead).await?;
-    Ok((known, Tables { locks, sessions_ended: Vec::new(), sessions_dead: dead }))
-}
-
-async fn load_locks(
-    uow: &mut dyn UnitOfWork,
-    project: &ProjectId,
-    head: TableHead,
-    jobs: &[&HotJob],
-    known: &Known,
-    dead: &[Session],
-) -> Result<LockTable, StoreError> {
-    let waiters = uow.waiters_load(project).await?;
-    let mut keys: BTreeSet<LockKey> = waiters.iter().flat_map(|stored| stored.waiter.wants.keys().cloned()).collect();
-    let (mut tokens, mut leases, mut expired_rows_max) = (BTreeSet::new(), Vec::new(), 0);
-    let mut sessions: BTreeSet<SessionId> = dead.iter().map(|session| session.id.clone()).collect();
-    for job in jobs {
-        let Touches { keys: wanted, tokens: named, own_session, expired_rows_max: rows, dead_sessions_max: _ } =
-            job.command.touches();
-        keys.extend(wanted);
-        tokens.extend(named);
-        expired_rows_max = expired_rows_max.max(rows);
-        let own = known.session_of(&job.call).filter(|_| job.command.in_session());
-        // A dead session that this call replaces ends with all it held.
-        sessions.extend(own.filter(|own| own_session || !own.is_live(head.now)).map(|own| own.id.clone()));
-    }
-    if !sessions.is_empty() {
-        let sessions: Vec<SessionId> = sessions.into_iter().collect();
-        leases.extend(uow.leases_load_by_session(project, &sessions).await?);
-    }
-    if expired_rows_max > 0 {
-        leases.extend(uow.leases_load_expired(project, head.now, expired_rows_max).await?);
-    }
-    let mut ended = Vec::new();
-    if !tokens.is_empty() {
-        let tokens: Vec<Token> = tokens.into_iter().collect();
-        let found = uow.leases_load_by_token(project, &tokens).await?;
-        if found.len() < tokens.len() {
-            ended = uow.ended_load(project, &tokens).await?;
-        }
-        let expired = found.iter().filter(|stored| !stored.is_live(head.now)).map(|stored| &stored.lease.key);
-        keys.extend(ended.iter().map(|ended| &ended.lease.key).chain(expired).cloned());
-        leases.extend(found);
-    }
-    if !keys.is_empty() {
-        leases.extend(uow.leases_load(project, &KeyScope::overlapping(&keys)).await?);
-    }
-    let leases: BTreeMap<Token, StoredLease> =
-        leases.into_iter().map(|stored: StoredLease| (stored.lease.token, stored)).collect();
-    let leases = leases.into_values().collect();
-    Ok(LockTable::new(Loaded { now: head.now, last_token: head.last_token, leases, waiters, ended }))
-}
-
 fn lock_happening(event: &LockEvent) -> Happening {
     Happening { change: event.change(), kind: event.kind(), body: event.body(), by_itself: event.is_by_itself() }
+}
+
+fn work_happening(event: &WorkEvent) -> Happening {
+    Happening {
+        change: event.change(),
+        kind: event.what.kind(),
+        body: event.body(),
+        by_itself: event.what.is_by_itself(),
+    }
 }
 
 fn unknown_project(job: &HotJob) -> Refusal {

@@ -5,13 +5,18 @@ use crate::executor::command::Happening;
 use crate::refusal::Refusal;
 use domain::agents::Session;
 use domain::identity::principal::{Action, Denial, Principal, authorize};
+use domain::ids::TaskId;
 use domain::locks::key::LockKey;
 use domain::locks::lease::{Holder, Token};
 use domain::locks::table::LockTable;
+use domain::work::claim::ClaimFilter;
+use domain::work::rank::Place;
+use domain::work::table::WorkTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::any::Any;
+use std::collections::BTreeMap;
 
 /// A change that may be decided together with others of its project, in one unit of work.
 pub trait HotCommand: Send + Sync + 'static {
@@ -52,12 +57,48 @@ pub struct Touches {
     pub expired_rows_max: u32,
     /// Sessions that have died unnoticed, with all they held, at most this many.
     pub dead_sessions_max: u32,
+    /// Tasks.
+    pub work: WorkTouches,
+}
+
+/// What a command on tasks is about.
+#[derive(Debug, Clone, Default)]
+pub struct WorkTouches {
+    /// Tasks that are named.
+    pub tasks: Vec<TaskId>,
+    /// Of these, tasks that may end or come back: with all that depend on them.
+    pub ending: Vec<TaskId>,
+    /// Tasks that new ones are to depend on or be part of: with how many depend on them already.
+    pub depended_on: Vec<TaskId>,
+    /// Tokens of claims.
+    pub tokens: Vec<Token>,
+    /// Tasks to choose from.
+    pub choice: Option<Choice>,
+    /// What has run out or come due, at most this many rows.
+    pub due_rows_max: u32,
+}
+
+/// Which ready tasks a claim chooses from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Choice {
+    /// Which are wanted.
+    pub filter: ClaimFilter,
+    /// Strictly behind this place; `None` from the beginning.
+    pub after: Option<Place>,
+    /// How many are wanted.
+    pub tasks: u32,
 }
 
 /// What a batch was loaded into, and what else is to be saved.
 pub struct Tables {
     /// The project's locks, as far as the batch touches them.
     pub locks: LockTable,
+    /// The project's tasks, as far as the batch touches them.
+    pub work: WorkTable,
+    /// How far the candidates of each choice were loaded: the last place, where the list was cut.
+    pub horizons: BTreeMap<(ClaimFilter, Option<Place>), Place>,
+    /// Sessions that a command changed otherwise, each as it is now.
+    pub sessions_changed: Vec<Session>,
     /// Sessions that end.
     pub sessions_ended: Vec<Session>,
     /// Sessions that had died unnoticed, as they were stored.

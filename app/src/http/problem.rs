@@ -12,6 +12,7 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
+use crate::work::obstacles::{HasView, StaleClaimView};
 
 mod answer;
 mod framework;
@@ -73,6 +74,10 @@ pub struct ProblemBody {
     pub conflicts: Option<Vec<ConflictView>>,
     /// What became of each token, and who holds its key now.
     pub stale: Option<Vec<StaleView>>,
+    /// What became of the claim, and who has the task now.
+    pub claim: Option<StaleClaimView>,
+    /// Who works on the task.
+    pub held_by: Option<HasView>,
     /// What keeps the place in line until the next call presents it.
     pub ticket: Option<String>,
     /// The place in line, 1 for the next to be served.
@@ -106,6 +111,8 @@ impl Problem {
             hint: None,
             conflicts: None,
             stale: None,
+            claim: None,
+            held_by: None,
             ticket: None,
             position: None,
             cycle: None,
@@ -172,6 +179,20 @@ impl Problem {
     #[must_use]
     pub fn stale(mut self, stale: Vec<StaleView>) -> Self {
         self.body.stale = Some(stale);
+        self
+    }
+
+    /// What became of the claim.
+    #[must_use]
+    pub fn claim(mut self, claim: StaleClaimView) -> Self {
+        self.body.claim = Some(claim);
+        self
+    }
+
+    /// Who works on the task.
+    #[must_use]
+    pub fn held_by(mut self, holder: HasView) -> Self {
+        self.body.held_by = Some(holder);
         self
     }
 

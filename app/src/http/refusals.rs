@@ -6,7 +6,9 @@ use crate::http::problem::kinds::{self, BUSY, INTERNAL, SHUTTING_DOWN, UNAVAILAB
 use crate::http::problem::{Kind, Problem};
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 use crate::refusal::{CallError, Refusal};
+use crate::work::obstacles;
 use domain::locks::refusal::LockRefusal;
+use domain::work::refusal::WorkRefusal;
 use ports::store::StoreError;
 
 /// When a caller may try again after the store was away, in milliseconds.
@@ -58,6 +60,7 @@ impl From<Refusal> for Problem {
         let problem = Self::new(kind(refusal.slug())).detail(detail);
         match refusal {
             Refusal::Lock(refusal) => with_members(problem, refusal),
+            Refusal::Work(refusal) => with_tasks(problem, refusal),
             Refusal::Denied(_)
             | Refusal::IdempotencyKeyReused
             | Refusal::Key(_)
@@ -85,6 +88,23 @@ fn with_members(problem: Problem, refusal: LockRefusal) -> Problem {
         | LockRefusal::NotHolder { .. }
         | LockRefusal::UnknownToken { .. }
         | LockRefusal::TokensUsedUp => problem,
+    }
+}
+
+fn with_tasks(problem: Problem, refusal: WorkRefusal) -> Problem {
+    match refusal {
+        WorkRefusal::Submission { faults } => problem.errors(obstacles::faults(faults)),
+        WorkRefusal::Stale { claim } => problem.claim((*claim).into()),
+        WorkRefusal::Running { with, .. } => problem.held_by(with.into()),
+        WorkRefusal::Locks(refusal) => with_members(problem, refusal),
+        WorkRefusal::UnknownTask { .. }
+        | WorkRefusal::NotHolder { .. }
+        | WorkRefusal::UnknownToken { .. }
+        | WorkRefusal::Ended { .. }
+        | WorkRefusal::NotDead { .. }
+        | WorkRefusal::PastDeadline { .. }
+        | WorkRefusal::OutOfReach { .. }
+        | WorkRefusal::NotPrepared { .. } => problem,
     }
 }
 

@@ -7,6 +7,8 @@ use poem_openapi::Tags;
 pub enum Tag {
     /// Leases on files, folders and named resources.
     Locks,
+    /// Work handed out once, with leases, dependencies and retries.
+    Tasks,
     /// Incarnations of agents.
     Sessions,
     /// Who did what to what.

@@ -84,7 +84,7 @@ impl AcquireLocks {
                     attempt.ticket = Some(ticket);
                     let look_again = next_look(&conflicts, now, deadline);
                     tokio::select! {
-                        () = listener.heard(&call.project, &request.wants) => {}
+                        () = listener.heard_of_locks(&call.project, &request.wants) => {}
                         () = tokio::time::sleep(look_again) => {}
                         () = self.stopping.cancelled() => {
                             place.ticket = None;

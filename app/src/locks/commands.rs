@@ -1,8 +1,7 @@
 //! The changes to locks, one command each.
 
-use crate::executor::{Defect, HotCommand, Ruling, Tables, Touches, Who, session_died};
+use crate::executor::{Defect, HotCommand, Ruling, Tables, Touches, Who};
 use chrono::{DateTime, Utc};
-use domain::agents::{Session, reap};
 use domain::identity::principal::Action;
 use domain::ids::TicketId;
 use domain::locks::conflict::Conflict;
@@ -11,7 +10,7 @@ use domain::locks::refusal::{LockRefusal, Place};
 use domain::locks::table::{Acquire, Acquired, OnConflict, Released};
 use domain::locks::wants::Wants;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn content(of: &impl Serialize) -> Value {
@@ -273,41 +272,5 @@ impl HotCommand for Leave {
 
     fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
         Ok(Ruling::of(tables.locks.leave(&who.holder()?, self.ticket)))
-    }
-}
-
-/// Ends what has run out, so that the log tells it; nobody needs it for correctness.
-#[derive(Debug, Clone)]
-pub struct Tidy {
-    /// The most leases to end in one unit of work.
-    pub rows_max: u32,
-}
-
-impl HotCommand for Tidy {
-    const OPERATION: &'static str = "lock.tidy";
-    const ACTION: Action = Action::UseLocks;
-    const IN_SESSION: bool = false;
-    const CHANGES_PROJECT: bool = false;
-    type Answer = ();
-
-    fn content(&self) -> Value {
-        json!(self.rows_max)
-    }
-
-    fn target(&self) -> String {
-        "expired".to_owned()
-    }
-
-    fn touches(&self) -> Touches {
-        Touches { expired_rows_max: self.rows_max, dead_sessions_max: self.rows_max, ..Touches::default() }
-    }
-
-    fn decide(&self, tables: &mut Tables, _who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        // Loading them has ended the leases; the deaths of sessions are written down with them.
-        let (now, dead) = (tables.locks.now(), std::mem::take(&mut tables.sessions_dead));
-        let dead: Vec<Session> = dead.iter().filter_map(|session| reap(session, now)).collect();
-        let happenings = dead.iter().map(session_died).collect();
-        tables.sessions_ended.extend(dead);
-        Ok(Ruling { happenings, ..Ruling::of(Ok::<_, LockRefusal>(())) })
     }
 }

@@ -60,7 +60,7 @@ pub struct LeaseView {
 }
 
 impl LeaseView {
-    pub(super) fn new(lease: Lease, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(lease: Lease, now: DateTime<Utc>) -> Self {
         let Lease { key, mode, holder, token, granted_at, expires_at, reason } = lease;
         Self {
             key: key.into(),

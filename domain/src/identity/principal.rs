@@ -60,8 +60,12 @@ pub struct Principal {
 pub enum Action {
     /// Take, renew, release, look at locks; end own sessions.
     UseLocks,
+    /// Submit tasks, claim and do them, look at them; steer one's own.
+    UseWork,
     /// Take a lock away from its holder.
     ForceRelease,
+    /// Cancel, move and revive tasks of others; keep schedules.
+    SteerWork,
     /// Read audit lines of other agents.
     ReadAllAudit,
     /// Create, list, rotate, revoke keys.
@@ -74,8 +78,8 @@ impl Action {
     /// The least role that may do it.
     pub const fn least_role(self) -> Role {
         match self {
-            Self::UseLocks => Role::Agent,
-            Self::ForceRelease | Self::ReadAllAudit => Role::Orchestrator,
+            Self::UseLocks | Self::UseWork => Role::Agent,
+            Self::ForceRelease | Self::ReadAllAudit | Self::SteerWork => Role::Orchestrator,
             Self::ManageKeys | Self::ManageProjects => Role::Admin,
         }
     }

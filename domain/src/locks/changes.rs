@@ -38,9 +38,16 @@ pub struct Changes {
     pub waiters_removed: Vec<TicketId>,
     /// What happened, in order.
     pub events: Vec<LockEvent>,
+    /// Whether something else that is saved with this is news for those who wait, such as tasks that became ready.
+    pub is_news_beside: bool,
 }
 
 impl Changes {
+    /// Whether anybody who waits in the project should look again.
+    pub fn is_news(&self) -> bool {
+        self.is_news_beside || !self.freed().is_empty()
+    }
+
     /// The keys that became freer: whoever waits for one of them should look again.
     pub fn freed(&self) -> Vec<LockKey> {
         let mut keys: BTreeSet<LockKey> = self.leases_ended.iter().map(|ended| ended.lease.key.clone()).collect();

@@ -131,3 +131,16 @@ pub struct PassedOver {
     /// Their locks cannot be had.
     pub resources: u32,
 }
+
+impl PassedOver {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            lacking: self.lacking.saturating_add(other.lacking),
+            withheld: self.withheld.saturating_add(other.withheld),
+            concurrency: self.concurrency.saturating_add(other.concurrency),
+            resources: self.resources.saturating_add(other.resources),
+        }
+    }
+}

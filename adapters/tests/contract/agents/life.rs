@@ -38,6 +38,7 @@ async fn signs_of_life_are_written_down_for_many_at_once(store: Arc<TestStore>) 
     store.pass(TimeDelta::seconds(100));
     let seen = |session: &Session, ttl| Session {
         ttl: SessionTtl::try_new(ttl).unwrap(),
+        offers: offers(&["rust", "gpu"]),
         last_seen_at: second(100),
         live_until: second(100) + TimeDelta::seconds(i64::from(ttl)),
         ..session.clone()

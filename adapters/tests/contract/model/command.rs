@@ -2,7 +2,7 @@
 
 use crate::driver::{self, Touches, Voice};
 use crate::samples::*;
-use domain::agents::{Registration, Session, SessionRefusal, SessionRequest, SessionTtl};
+use domain::agents::{Offers, Registration, Session, SessionRefusal, SessionRequest, SessionTtl};
 use domain::ids::{ProjectId, SessionId, TicketId};
 use domain::locks::key::LockKey;
 use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Token, Ttl};
@@ -44,7 +44,8 @@ pub(crate) enum Command {
     Force(Token),
     Leave(Holder, TicketId),
     EndSession(Holder),
-    Register(Holder, SessionTtl),
+    /// With a TTL, and so many capabilities.
+    Register(Holder, SessionTtl, usize),
     Heartbeat(Holder),
     Sweep,
     Reap,
@@ -56,6 +57,11 @@ pub(crate) fn speaker_of(session: &SessionId) -> usize {
     who.parse().unwrap()
 }
 
+/// What an agent offers that has so many capabilities.
+pub(crate) fn able(capabilities: usize) -> Offers {
+    offers(&["rust", "gpu"][..capabilities])
+}
+
 impl Command {
     /// Who asks; nobody when a lease is taken away or swept.
     pub(crate) fn holder(&self) -> Option<&Holder> {
@@ -65,7 +71,7 @@ impl Command {
             | Self::Release(holder, _)
             | Self::Leave(holder, _)
             | Self::EndSession(holder)
-            | Self::Register(holder, _)
+            | Self::Register(holder, ..)
             | Self::Heartbeat(holder) => Some(holder),
             Self::Force(_) | Self::Sweep | Self::Reap => None,
         }
@@ -75,11 +81,15 @@ impl Command {
         let Holder { agent, session } = self.holder()?.clone();
         let project = project.clone();
         Some(match self {
-            Self::Register(_, ttl) => Voice::Registration(Registration { project, agent, id: session, ttl: *ttl }),
+            Self::Register(_, ttl, capabilities) => {
+                let (ttl, offers) = (*ttl, able(*capabilities));
+                Voice::Registration(Registration { project, agent, id: session, ttl, offers })
+            }
             Self::Heartbeat(_) => Voice::Heartbeat(agent, session),
             _ => {
                 let named = (speaker_of(&session) != DEFAULT_SPEAKER).then(|| session.clone());
-                Voice::Call(SessionRequest { project, agent, named }, session)
+                let agent_type = able(0).agent_type;
+                Voice::Call(SessionRequest { project, agent, agent_type, named }, session)
             }
         })
     }

@@ -55,6 +55,7 @@ pub(crate) enum Step {
     Register {
         who: usize,
         ttl: u32,
+        capabilities: usize,
     },
     Heartbeat {
         who: usize,
@@ -63,6 +64,7 @@ pub(crate) enum Step {
     Restart {
         who: usize,
         ttl: u32,
+        capabilities: usize,
     },
     Sweep,
     Reap,
@@ -97,9 +99,11 @@ pub(crate) fn any_step() -> BoxedStrategy<Step> {
         1 => recent.clone().prop_map(|token| Step::Force { token }),
         1 => (recent, mostly()).prop_map(|(ticket, is_owner)| Step::Leave { ticket, is_owner }),
         1 => who.clone().prop_map(|who| Step::EndSession { who }),
-        2 => (who.clone(), session_ttl.clone()).prop_map(|(who, ttl)| Step::Register { who, ttl }),
+        2 => (who.clone(), session_ttl.clone(), 0..=2_usize)
+            .prop_map(|(who, ttl, capabilities)| Step::Register { who, ttl, capabilities }),
         2 => who.clone().prop_map(|who| Step::Heartbeat { who }),
-        4 => (who.clone(), session_ttl).prop_map(|(who, ttl)| Step::Restart { who, ttl }),
+        4 => (who.clone(), session_ttl, 0..=2_usize)
+            .prop_map(|(who, ttl, capabilities)| Step::Restart { who, ttl, capabilities }),
         5 => (who, any::<bool>()).prop_map(|(who, almost)| Step::Outlive { who, almost }),
         2 => Just(Step::Sweep),
         2 => Just(Step::Reap),
@@ -166,15 +170,15 @@ pub(crate) fn pick(step: Step, ledger: &mut Ledger) -> Option<Command> {
             Some(Command::Leave(ledger.speaker(if is_owner { owner } else { next(owner) }), ticket))
         }
         Step::EndSession { who } => Some(Command::EndSession(ledger.speaker(who))),
-        Step::Register { who, ttl } => {
+        Step::Register { who, ttl, capabilities } => {
             let speaker = ledger.speaker(who);
             // By name, only a session that is there: a new one would not be the default session.
             let may = who != DEFAULT_SPEAKER || ledger.is_started(&speaker.session);
-            may.then(|| Command::Register(speaker, SessionTtl::try_new(ttl).unwrap()))
+            may.then(|| Command::Register(speaker, SessionTtl::try_new(ttl).unwrap(), capabilities))
         }
-        Step::Restart { who, ttl } => {
+        Step::Restart { who, ttl, capabilities } => {
             ledger.restart(who)?;
-            Some(Command::Register(ledger.speaker(who), SessionTtl::try_new(ttl).unwrap()))
+            Some(Command::Register(ledger.speaker(who), SessionTtl::try_new(ttl).unwrap(), capabilities))
         }
         Step::Heartbeat { who } => Some(Command::Heartbeat(ledger.speaker(who))),
         Step::Sweep => Some(Command::Sweep),

@@ -39,9 +39,9 @@ kinds! {
     TICKET_NOT_YOURS, "ticket-not-yours", 403, "The ticket belongs to another session",
         "A place in line can be kept only by the session that waited for it.",
         "Ask again without the ticket.";
-    NOT_HOLDER, "not-holder", 403, "Another session holds the lock",
+    NOT_HOLDER, "not-holder", 403, "Another session holds it",
         "The token is good, but it was given to another session.",
-        "Let the session that acquired the lock renew or release it.";
+        "Let the session that acquired the lock, or claimed the task, go on with it.";
     NOT_FOUND, "not-found", 404, "There is nothing at this address",
         "The path is not one of the server's.",
         "Compare the path with `/openapi.json`.";
@@ -54,6 +54,12 @@ kinds! {
     TOKEN_UNKNOWN, "token-unknown", 404, "There is no such token",
         "The fencing token was never given for this key.",
         "Send the token that came with the grant.";
+    TASK_UNKNOWN, "task-unknown", 404, "There is no such task",
+        "No task of that id exists in this project, or it ended long ago and was removed.",
+        "List the tasks to find the right id.";
+    CLAIM_UNKNOWN, "claim-unknown", 404, "There is no such claim",
+        "The task was never claimed under this token.",
+        "Send the token that came with the claim.";
     METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The resource does not know this method",
         "The path is right, the method is not.",
         "Use one of the methods in the `Allow` header.";
@@ -77,6 +83,22 @@ kinds! {
     PROJECT_DEFAULT_STAYS, "project-default-stays", 409, "The project `default` cannot be archived",
         "Keys from the environment belong to it unless they say otherwise.",
         "Leave it as it is.";
+    TASK_RUNNING, "task-running", 409, "Somebody works on the task",
+        "The task is claimed; `held_by` tells by whom and until when.",
+        "Cancel it, or wait until the attempt is over.";
+    TASK_ENDED, "task-ended", 409, "The task has ended",
+        "The task has come to another end already.",
+        "Look at the task; submit a new one if it has to be done again.";
+    TASK_NOT_DEAD, "task-not-dead", 409, "The task is not a dead letter",
+        "Only tasks that failed for good can be tried again or thrown away by hand.",
+        "Look at the task.";
+    DEADLINE_PASSED, "deadline-passed", 409, "The deadline of the task comes first",
+        "The task's deadline has come, or comes before the time that was named.",
+        "Submit a new task with a later deadline.";
+    CLAIM_STALE, "claim-stale", 410, "The claim no longer stands",
+        "The claim has lapsed or was ended; `claim` tells how its attempt ended, what the task is in, and who has it now. \
+         Nothing was changed.",
+        "Stop working on the task. Claim again to get another, or the same one anew.";
     TOKEN_STALE, "token-stale", 410, "The token no longer stands for a lock",
         "The lock has expired, was released, or was taken away; `stale` tells how it ended and who holds the key now, and a forced \
          release tells by whom and why. Nothing was changed.",
@@ -102,6 +124,13 @@ kinds! {
     EXPIRY_PASSED, "expiry-passed", 422, "The expiry lies in the past",
         "A key must expire in the future, or never.",
         "Send a later `expires_at`.";
+    SUBMISSION_REFUSED, "submission-refused", 422, "Tasks cannot be submitted",
+        "Tasks of the call depend on what is not there, on themselves in a circle, or on too much, or their times make no \
+         sense. `errors` tells which, and names each circle. Nothing was submitted.",
+        "Mend the tasks named in `errors`, or send `\"together\": \"each_alone\"` to submit the others.";
+    TIME_OUT_OF_REACH, "time-out-of-reach", 422, "The time is not one that can be waited for",
+        "Times must lie ahead, and at most ten years.",
+        "Send another time.";
     TICKET_MISMATCH, "ticket-mismatch", 422, "The ticket was given for another request",
         "A ticket is good only for the keys and modes it was given for.",
         "Repeat the same keys and modes, or ask without the ticket.";

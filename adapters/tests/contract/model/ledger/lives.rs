@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use crate::model::Stored;
-use crate::model::command::{Command, DEFAULT_SPEAKER, SPEAKERS, speaker_of};
+use crate::model::command::{Command, DEFAULT_SPEAKER, SPEAKERS, able, speaker_of};
 use crate::samples::{agent, session_id};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::agents::{Session, SessionRefusal, SessionTtl};
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Life {
     ttl: SessionTtl,
+    capabilities: usize,
     started: DateTime<Utc>,
     seen: DateTime<Utc>,
     until: DateTime<Utc>,
@@ -69,21 +70,22 @@ impl Ledger {
         }
         let now = self.now;
         let chosen = match command {
-            Command::Register(_, ttl) => Some(*ttl),
+            Command::Register(_, ttl, capabilities) => Some((*ttl, *capabilities)),
             _ => None,
         };
         let Some(life) = self.lives.get_mut(&session) else {
             let is_heartbeat = matches!(command, Command::Heartbeat(_));
             assert!(!is_heartbeat, "a heartbeat has started a session");
-            let ttl = chosen.unwrap_or_default();
-            let life = Life { ttl, started: now, seen: now, until: now + seconds(ttl), is_closed: false };
+            let (ttl, capabilities) = chosen.unwrap_or_default();
+            let until = now + seconds(ttl);
+            let life = Life { ttl, capabilities, started: now, seen: now, until, is_closed: false };
             self.lives.insert(session, life);
             return;
         };
         assert!(now < life.until, "{session} was revived");
-        let is_new_ttl = chosen.is_some_and(|ttl| ttl != life.ttl);
-        if is_new_ttl || (now - life.seen) * 10 >= seconds(life.ttl) {
-            life.ttl = chosen.unwrap_or(life.ttl);
+        let is_new = chosen.is_some_and(|chosen| chosen != (life.ttl, life.capabilities));
+        if is_new || (now - life.seen) * 10 >= seconds(life.ttl) {
+            (life.ttl, life.capabilities) = chosen.unwrap_or((life.ttl, life.capabilities));
             life.seen = now;
             life.until = life.until.max(now + seconds(life.ttl));
         }
@@ -124,6 +126,7 @@ impl Ledger {
     pub(super) fn judge_life(&self, session: &Session) {
         let life = self.lives[&session.id];
         assert_eq!((session.ttl, session.last_seen_at, session.live_until), (life.ttl, life.seen, life.until));
+        assert_eq!(session.offers, able(life.capabilities));
     }
 
     /// Compares with what the stores hold.
@@ -132,12 +135,15 @@ impl Ledger {
             .sessions
             .iter()
             .map(|session| {
-                let Session { id, ttl, started_at, last_seen_at, live_until, ended_at, .. } = session.clone();
+                let Session { id, ttl, offers, started_at, last_seen_at, live_until, ended_at, .. } = session.clone();
+                let capabilities = offers.capabilities.len();
+                assert_eq!(offers, able(capabilities));
                 assert!(ended_at.is_none_or(|at| at == live_until), "{session:?}");
                 assert_eq!(session.is_default, speaker_of(&id) == DEFAULT_SPEAKER);
                 assert_eq!(session.is_live(self.now), self.lives(&id));
                 let is_closed = ended_at.is_some();
-                (id, Life { ttl, started: started_at, seen: last_seen_at, until: live_until, is_closed })
+                let (started, seen, until) = (started_at, last_seen_at, live_until);
+                (id, Life { ttl, capabilities, started, seen, until, is_closed })
             })
             .collect();
         assert_eq!(told, self.lives, "the stores know of the sessions there were");

@@ -1,0 +1,288 @@
+//! What a batch touches, loaded under the project's lock.
+
+use crate::executor::admission::{Known, request_name};
+use crate::executor::batch::HotJob;
+use crate::executor::hot::{Choice, Tables, Touches, WorkTouches};
+use domain::agents::Session;
+use domain::idempotency::RequestName;
+use domain::ids::{ProjectId, SessionId, TaskId};
+use domain::locks::changes::Loaded as LoadedLocks;
+use domain::locks::key::{KeyScope, LockKey};
+use domain::locks::lease::Token;
+use domain::locks::stored::StoredLease;
+use domain::locks::table::LockTable;
+use domain::work::changes::Loaded as LoadedWork;
+use domain::work::claim::ClaimFilter;
+use domain::work::rank::Place;
+use domain::work::table::WorkTable;
+use domain::work::task::Task;
+use ports::locks::TableHead;
+use ports::store::{StoreError, UnitOfWork};
+use ports::work::Candidates;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many more candidates are loaded than tasks are wanted, so that some may be passed over.
+const CANDIDATES_SPARE: u32 = 50;
+
+/// How many candidates are loaded for one choice at most.
+const CANDIDATES_MAX: u32 = 1_000;
+
+/// How many tasks are loaded at most because they depend on others of the batch; the rest is told later.
+const DEPENDENTS_MAX: usize = 5_000;
+
+/// Loads what a batch touches.
+pub(super) async fn load(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    head: TableHead,
+    jobs: &[&HotJob],
+) -> Result<(Known, Tables), StoreError> {
+    let touches = Touched::of(jobs);
+    let names: Vec<RequestName> =
+        jobs.iter().filter_map(|job| request_name(&job.call)).collect::<BTreeSet<_>>().into_iter().collect();
+    let records = uow.idempotency_load(&names).await?;
+    let records = records.into_iter().map(|record| (record.name.clone(), record)).collect();
+    let sessions = load_sessions(uow, project, jobs).await?;
+    let known = Known { now: head.now, project: uow.project_find(project).await?, records, sessions };
+    let dead = match touches.dead_sessions_max {
+        0 => Vec::new(),
+        rows_max => uow.sessions_dead(project, head.now, rows_max).await?,
+    };
+    let mut ending: BTreeSet<SessionId> = dead.iter().map(|session| session.id.clone()).collect();
+    for job in jobs.iter().filter(|job| job.command.in_session()) {
+        let own = known.session_of(&job.call);
+        // A dead session that this call replaces ends with all it held.
+        let own = own.filter(|own| job.command.touches().own_session || !own.is_live(head.now));
+        ending.extend(own.map(|own| own.id.clone()));
+    }
+    let ending: Vec<SessionId> = ending.into_iter().collect();
+    let (work, horizons) = load_work(uow, project, head, &touches.work, &ending, &known).await?;
+    let mut locks = load_locks(uow, project, head, touches, &ending, &work).await?;
+    let work = WorkTable::new(work, &mut locks);
+    Ok((
+        known,
+        Tables { locks, work, horizons, sessions_changed: Vec::new(), sessions_ended: Vec::new(), sessions_dead: dead },
+    ))
+}
+
+/// What all commands of a batch touch.
+#[derive(Default)]
+struct Touched {
+    keys: BTreeSet<LockKey>,
+    tokens: BTreeSet<Token>,
+    expired_rows_max: u32,
+    dead_sessions_max: u32,
+    work: TouchedWork,
+}
+
+#[derive(Default)]
+struct TouchedWork {
+    tasks: BTreeSet<TaskId>,
+    ending: BTreeSet<TaskId>,
+    depended_on: BTreeSet<TaskId>,
+    tokens: BTreeSet<Token>,
+    choices: BTreeMap<(ClaimFilter, Option<Place>), u32>,
+    due_rows_max: u32,
+}
+
+impl Touched {
+    fn of(jobs: &[&HotJob]) -> Self {
+        let mut all = Self::default();
+        for job in jobs {
+            let Touches { keys, tokens, own_session: _, expired_rows_max, dead_sessions_max, work } =
+                job.command.touches();
+            all.keys.extend(keys);
+            all.tokens.extend(tokens);
+            all.expired_rows_max = all.expired_rows_max.max(expired_rows_max);
+            all.dead_sessions_max = all.dead_sessions_max.max(dead_sessions_max);
+            all.work.add(work);
+        }
+        all
+    }
+}
+
+impl TouchedWork {
+    fn add(&mut self, touches: WorkTouches) {
+        let WorkTouches { tasks, ending, depended_on, tokens, choice, due_rows_max } = touches;
+        self.tasks.extend(tasks);
+        self.tasks.extend(&ending);
+        self.tasks.extend(&depended_on);
+        self.ending.extend(ending);
+        self.depended_on.extend(depended_on);
+        self.tokens.extend(tokens);
+        if let Some(Choice { filter, after, tasks }) = choice {
+            *self.choices.entry((filter, after)).or_default() += tasks;
+        }
+        self.due_rows_max = self.due_rows_max.max(due_rows_max);
+    }
+}
+
+async fn load_sessions(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    jobs: &[&HotJob],
+) -> Result<BTreeMap<SessionId, Session>, StoreError> {
+    let callers = || jobs.iter().filter(|job| job.command.in_session()).map(|job| &job.call);
+    let named: BTreeSet<SessionId> = callers().filter_map(|call| call.session.clone()).collect();
+    let default_of: BTreeSet<_> =
+        callers().filter(|call| call.session.is_none()).map(|call| call.principal.agent.clone()).collect();
+    if named.is_empty() && default_of.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (named, default_of): (Vec<_>, Vec<_>) = (named.into_iter().collect(), default_of.into_iter().collect());
+    let sessions = uow.sessions_load(project, &named, &default_of).await?;
+    Ok(sessions.into_iter().map(|session| (session.id.clone(), session)).collect())
+}
+
+type Horizons = BTreeMap<(ClaimFilter, Option<Place>), Place>;
+
+async fn load_work(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    head: TableHead,
+    touches: &TouchedWork,
+    ending_sessions: &[SessionId],
+    known: &Known,
+) -> Result<(LoadedWork, Horizons), StoreError> {
+    let mut tasks = BTreeMap::new();
+    let mut loaded = LoadedWork::default();
+    let mut may_end = touches.ending.clone();
+    let add = |tasks: &mut BTreeMap<TaskId, Task>, found: Vec<Task>| {
+        tasks.extend(found.into_iter().map(|task| (task.id, task)));
+    };
+    if !touches.tasks.is_empty() {
+        add(&mut tasks, uow.tasks_load(project, &listed(&touches.tasks)).await?);
+    }
+    if !ending_sessions.is_empty() {
+        let found = uow.tasks_load_by_session(project, ending_sessions).await?;
+        may_end.extend(found.iter().map(|task| task.id));
+        add(&mut tasks, found);
+    }
+    if touches.due_rows_max > 0 {
+        let found = uow.tasks_due(project, head.now, touches.due_rows_max).await?;
+        may_end.extend(found.iter().map(|task| task.id));
+        add(&mut tasks, found);
+    }
+    let mut horizons = Horizons::new();
+    if !touches.choices.is_empty() {
+        loaded.running = uow.tasks_running(project).await?;
+    }
+    for ((filter, after), wanted) in &touches.choices {
+        let rows_max = wanted.saturating_add(CANDIDATES_SPARE).min(CANDIDATES_MAX);
+        let candidates = Candidates { filter, running: &loaded.running, after: *after, rows_max };
+        let found = uow.tasks_claimable(project, candidates).await?;
+        if found.len() >= rows_max as usize
+            && let Some(last) = found.last()
+        {
+            horizons.insert((filter.clone(), *after), last.place());
+        }
+        add(&mut tasks, found);
+    }
+    if !touches.tokens.is_empty() {
+        // Only tokens that are no claim any more have become attempts.
+        let is_open =
+            |token: &&Token| tasks.values().any(|task| task.lease().is_some_and(|lease| lease.token == **token));
+        let past: Vec<Token> = touches.tokens.iter().filter(|token| !is_open(token)).copied().collect();
+        if !past.is_empty() {
+            loaded.attempts = uow.attempts_load(project, &past).await?;
+        }
+    }
+    may_end.extend(tasks.values().filter(|task| has_run_out(task, head)).map(|task| task.id));
+    if !may_end.is_empty() {
+        load_dependents(uow, project, &touches.ending, &may_end, &mut tasks, &mut loaded).await?;
+    }
+    let counted: Vec<TaskId> =
+        touches.depended_on.iter().filter(|id| !loaded.dependents.contains_key(id)).copied().collect();
+    if !counted.is_empty() {
+        loaded.dependent_counts = uow.dependents_count(project, &counted).await?;
+    }
+    let holders: BTreeSet<&SessionId> =
+        tasks.values().filter_map(Task::lease).map(|lease| &lease.holder.session).collect();
+    let (here, elsewhere): (Vec<&SessionId>, Vec<&SessionId>) =
+        holders.into_iter().partition(|id| known.sessions.contains_key(*id));
+    let mut sessions: Vec<Session> = here.into_iter().filter_map(|id| known.sessions.get(id)).cloned().collect();
+    if !elsewhere.is_empty() {
+        let elsewhere: Vec<SessionId> = elsewhere.into_iter().cloned().collect();
+        sessions.extend(uow.sessions_load(project, &elsewhere, &[]).await?);
+    }
+    loaded.session_ends = sessions.into_iter().map(|session| (session.id, session.live_until)).collect();
+    loaded.tasks = tasks.into_values().collect();
+    Ok((loaded, horizons))
+}
+
+/// Loads who depends on tasks that may end. Where they are too many for tasks that nobody named, nothing is said, so that
+/// they are told later.
+async fn load_dependents(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    named: &BTreeSet<TaskId>,
+    may_end: &BTreeSet<TaskId>,
+    tasks: &mut BTreeMap<TaskId, Task>,
+    loaded: &mut LoadedWork,
+) -> Result<(), StoreError> {
+    let may_end: Vec<TaskId> = may_end.iter().filter(|id| tasks.contains_key(id)).copied().collect();
+    let mut dependents: BTreeMap<TaskId, Vec<TaskId>> = may_end.iter().map(|id| (*id, Vec::new())).collect();
+    for edge in uow.dependents_load(project, &may_end).await? {
+        dependents.entry(edge.depends_on).or_default().push(edge.task);
+    }
+    let mut missing = BTreeSet::new();
+    for (id, dependents) in dependents {
+        if named.contains(&id) || missing.len() + dependents.len() <= DEPENDENTS_MAX {
+            missing.extend(dependents.iter().filter(|id| !tasks.contains_key(id)).copied());
+            loaded.dependents.insert(id, dependents);
+        }
+    }
+    if !missing.is_empty() {
+        let found = uow.tasks_load(project, &listed(&missing)).await?;
+        tasks.extend(found.into_iter().map(|task| (task.id, task)));
+    }
+    Ok(())
+}
+
+/// Whether a task ends, or an attempt at it, as soon as it is looked at.
+fn has_run_out(task: &Task, head: TableHead) -> bool {
+    task.untold || task.is_overdue(head.now) || task.lease().is_some_and(|lease| lease.until <= head.now)
+}
+
+async fn load_locks(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    head: TableHead,
+    touches: Touched,
+    ending_sessions: &[SessionId],
+    work: &LoadedWork,
+) -> Result<LockTable, StoreError> {
+    let Touched { mut keys, mut tokens, expired_rows_max, .. } = touches;
+    let waiters = uow.waiters_load(project).await?;
+    keys.extend(waiters.iter().flat_map(|stored| stored.waiter.wants.keys().cloned()));
+    keys.extend(work.lock_keys());
+    tokens.extend(work.lock_tokens());
+    let mut leases = Vec::new();
+    if !ending_sessions.is_empty() {
+        leases.extend(uow.leases_load_by_session(project, ending_sessions).await?);
+    }
+    if expired_rows_max > 0 {
+        leases.extend(uow.leases_load_expired(project, head.now, expired_rows_max).await?);
+    }
+    let mut ended = Vec::new();
+    if !tokens.is_empty() {
+        let tokens: Vec<Token> = tokens.into_iter().collect();
+        let found = uow.leases_load_by_token(project, &tokens).await?;
+        if found.len() < tokens.len() {
+            ended = uow.ended_load(project, &tokens).await?;
+        }
+        let expired = found.iter().filter(|stored| !stored.is_live(head.now)).map(|stored| &stored.lease.key);
+        keys.extend(ended.iter().map(|ended| &ended.lease.key).chain(expired).cloned());
+        leases.extend(found);
+    }
+    if !keys.is_empty() {
+        leases.extend(uow.leases_load(project, &KeyScope::overlapping(&keys)).await?);
+    }
+    let leases: BTreeMap<Token, StoredLease> = leases.into_iter().map(|stored| (stored.lease.token, stored)).collect();
+    let leases = leases.into_values().collect();
+    Ok(LockTable::new(LoadedLocks { now: head.now, last_token: head.last_token, leases, waiters, ended }))
+}
+
+fn listed<T: Copy>(of: &BTreeSet<T>) -> Vec<T> {
+    of.iter().copied().collect()
+}

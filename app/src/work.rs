@@ -1,0 +1,11 @@
+//! The work queue: use cases, schedules, the HTTP door.
+
+pub mod api;
+pub mod attempts;
+pub mod bodies;
+pub mod claim;
+pub mod commands;
+pub mod obstacles;
+pub mod reading;
+pub mod steering;
+pub mod views;

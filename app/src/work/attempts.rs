@@ -1,0 +1,3 @@
+//! The history of tasks.
+
+pub mod views;

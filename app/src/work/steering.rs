@@ -1,0 +1,4 @@
+//! Steering tasks from outside.
+
+pub mod api;
+pub mod bodies;
