@@ -9,6 +9,7 @@ mod m0003_agents;
 mod m0004_audit;
 mod m0005_events;
 mod m0006_idempotency;
+mod m0007_work;
 mod step;
 
 use sea_orm_migration::sea_orm::DatabaseTransaction;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_audit::STEP),
             Box::new(m0005_events::STEP),
             Box::new(m0006_idempotency::STEP),
+            Box::new(m0007_work::STEP),
         ]
     }
 }

@@ -243,6 +243,7 @@ impl SessionRepository for SeaUnitOfWork {
 
     async fn sessions_end(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
         let set = "live_until_us = r.live_until_us, ended_at_us = r.ended_at_us";
-        self.change_sessions(sessions, set, "").await
+        self.change_sessions(sessions, set, "").await?;
+        self.end_sessions_of_tasks(sessions).await
     }
 }

@@ -107,6 +107,21 @@ impl Dialect {
         }
     }
 
+    /// Rows of one column `value` out of an argument made by [`Self::texts`], [`Self::ints`] or [`Self::uuids`], under
+    /// the name `r`.
+    pub(super) fn elements(self, argument: &str, kind: Kind) -> String {
+        match (self.is_postgres(), kind) {
+            (true, _) => format!("unnest({argument}) AS r(value)"),
+            (false, Kind::Uuid) => format!("(SELECT unhex(value) AS value FROM json_each({argument})) AS r"),
+            (false, _) => format!("json_each({argument}) AS r"),
+        }
+    }
+
+    /// The function that finds a text within another: where it begins, from 1, or 0.
+    pub(super) fn position(self) -> &'static str {
+        if self.is_postgres() { "strpos" } else { "instr" }
+    }
+
     /// Several texts as one argument.
     pub(super) fn texts(self, texts: &[String]) -> Value {
         if self.is_postgres() { texts.to_vec().into() } else { json!(texts).to_string().into() }
@@ -161,6 +176,37 @@ impl Dialect {
             )
         } else {
             format!("SELECT {fields} FROM {records} JOIN {table} ON {condition}")
+        }
+    }
+
+    /// What stands behind FROM: for each row `r` of `records` all rows of a table that fit, under the name `found`, which
+    /// are asked for one by one for the reason above. The condition names the columns of both by these names.
+    pub(super) fn beside(self, records: &str, table: &str, fields: &str, condition: &str) -> String {
+        if self.is_postgres() {
+            // With an OFFSET, the planner leaves the query in the parentheses as it is.
+            format!(
+                "{records} CROSS JOIN LATERAL (SELECT {fields} FROM {table} AS found WHERE {condition} OFFSET 0) AS found"
+            )
+        } else {
+            format!("{records} CROSS JOIN {table} AS found ON {condition}")
+        }
+    }
+
+    /// What stands behind FROM: for each row `r` of `records` the first rows of a table, under the name `s`, as `order`
+    /// has it with its LIMIT. The condition names the columns of both by these names.
+    pub(super) fn first_of_each(
+        self,
+        records: &str,
+        table: &str,
+        fields: &str,
+        condition: &str,
+        order: &str,
+    ) -> String {
+        let query = |fields: &str| format!("SELECT {fields} FROM {table} AS s WHERE {condition} {order}");
+        if self.is_postgres() {
+            format!("{records} CROSS JOIN LATERAL ({}) AS s", query(fields))
+        } else {
+            format!("{records} CROSS JOIN {table} AS s ON s.rowid IN ({})", query("s.rowid"))
         }
     }
 

@@ -1,195 +1,330 @@
 //! The work queue.
+//!
+//! What is held and what is due is found by partial indexes, and everything else by keys that are asked for one by one:
+//! PostgreSQL keeps its plans, and those it made while the tables were empty would read them whole.
 
+mod attempts;
+mod content;
+mod prune;
+mod queue;
+mod rows;
+mod save;
+mod schedules;
+
+use crate::sea::clock::{from_us, to_us};
+use crate::sea::dialect::Kind;
+use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
+use crate::sea::work::attempts::{ATTEMPTS, AttemptRow, ResultRow};
+use crate::sea::work::content::{ContentRow, TASKS, TitleRow};
+use crate::sea::work::rows::{DEPENDENCIES, EdgeRow, STATES, TaskRow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::ids::{ProjectId, ScheduleId, SessionId, TaskId};
+use domain::ids::{ProjectId, SessionId, TaskId};
 use domain::locks::lease::Token;
 use domain::page::{Page, PageSize};
 use domain::work::attempt::Attempt;
 use domain::work::changes::Changes;
-use domain::work::content::{Content, Payload};
+use domain::work::content::{Content, Payload, Title};
 use domain::work::graph::Edge;
 use domain::work::listing::{StatusCount, TaskCursor, TaskFilter};
-use domain::work::name::{ConcurrencyKey, ScheduleName};
+use domain::work::name::ConcurrencyKey;
 use domain::work::rank::Place;
-use domain::work::schedule::Schedule;
 use domain::work::task::Task;
 use ports::store::StoreError;
-use std::collections::BTreeMap;
+use ports::work::{Candidates, TaskRepository};
+use sea_orm::{FromQueryResult, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
-use ports::work::{Candidates, ScheduleRepository, TaskRepository};
+/// Ids, each once.
+fn uuids_of(ids: &[TaskId]) -> Vec<Uuid> {
+    let ids: BTreeSet<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    ids.into_iter().collect()
+}
 
-#[async_trait]
-impl TaskRepository for SeaUnitOfWork {
-    async fn tasks_load(&mut self, _project: &ProjectId, _ids: &[TaskId]) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+#[derive(FromQueryResult)]
+struct CountRow {
+    n: i64,
+}
+
+#[derive(FromQueryResult)]
+struct DependentsRow {
+    id: Uuid,
+    n: i64,
+}
+
+#[derive(FromQueryResult)]
+struct AtRow {
+    at_us: Option<i64>,
+}
+
+impl SeaUnitOfWork {
+    /// The tasks whose `id` and `state` a query finds. `$1` is the project.
+    async fn tasks(&mut self, source: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<Task>, StoreError> {
+        let sql = format!(
+            "SELECT s.id, s.state, (SELECT t.terms FROM tasks AS t WHERE t.project_id = $1 AND t.id = s.id) AS terms \
+             FROM ({source}) AS s"
+        );
+        let statement = self.statement(sql, values);
+        let rows: Vec<TaskRow> = self.rows(statement, STATES).await?;
+        self.read_rows(rows)
     }
 
-    async fn tasks_load_by_session(
+    /// Reads rows of a table that stand beside some tasks.
+    async fn beside_tasks<R: FromQueryResult>(
         &mut self,
-        _project: &ProjectId,
-        _sessions: &[SessionId],
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_claimable(
-        &mut self,
-        _project: &ProjectId,
-        _candidates: Candidates<'_>,
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_due(
-        &mut self,
-        _project: &ProjectId,
-        _now: DateTime<Utc>,
-        _rows_max: u32,
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn projects_with_tasks_due(
-        &mut self,
-        _now: DateTime<Utc>,
-        _rows_max: u32,
-    ) -> Result<Vec<ProjectId>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_next_due(&mut self, _project: &ProjectId) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_running(&mut self, _project: &ProjectId) -> Result<BTreeMap<ConcurrencyKey, u32>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_running_of(
-        &mut self,
-        _project: &ProjectId,
-        _key: &ConcurrencyKey,
-        _rows_max: u32,
-    ) -> Result<Vec<Task>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_ahead(&mut self, _project: &ProjectId, _place: Place) -> Result<u64, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn dependencies_load(&mut self, _project: &ProjectId, _ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn dependents_load(&mut self, _project: &ProjectId, _ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn dependents_count(
-        &mut self,
-        _project: &ProjectId,
-        _ids: &[TaskId],
-    ) -> Result<BTreeMap<TaskId, u32>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn contents_load(
-        &mut self,
-        _project: &ProjectId,
-        _ids: &[TaskId],
-    ) -> Result<BTreeMap<TaskId, Content>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn results_load(
-        &mut self,
-        _project: &ProjectId,
-        _ids: &[TaskId],
-    ) -> Result<BTreeMap<TaskId, Payload>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn attempts_load(&mut self, _project: &ProjectId, _tokens: &[Token]) -> Result<Vec<Attempt>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn attempts_list(
-        &mut self,
-        _project: &ProjectId,
-        _task: TaskId,
-        _rows_max: u32,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn task_list(
-        &mut self,
-        _project: &ProjectId,
-        _filter: &TaskFilter,
-        _after: Option<TaskCursor>,
-        _size: PageSize,
-    ) -> Result<Page<Task, TaskCursor>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn task_counts(&mut self, _project: &ProjectId) -> Result<Vec<StatusCount>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn tasks_save(&mut self, _project: &ProjectId, _changes: &Changes) -> Result<(), StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-    async fn tasks_prune(&mut self, _before: DateTime<Utc>, _rows_max: u32) -> Result<u64, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+        project: &ProjectId,
+        ids: &[TaskId],
+        table: &'static str,
+        fields: &str,
+        condition: &str,
+    ) -> Result<Vec<R>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = uuids_of(ids);
+        let records = self.dialect.elements("$2", Kind::Uuid);
+        let condition = format!("found.project_id = $1 AND {condition}");
+        let found = self.dialect.beside(&records, table, fields, &condition);
+        let named: Vec<String> = fields.split(", ").map(|field| format!("found.{field}")).collect();
+        let sql = format!("SELECT {} FROM {found}", named.join(", "));
+        let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&ids)]);
+        self.rows(statement, table).await
     }
 }
 
 #[async_trait]
-impl ScheduleRepository for SeaUnitOfWork {
-    async fn schedule_find(&mut self, _project: &ProjectId, _id: ScheduleId) -> Result<Option<Schedule>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+impl TaskRepository for SeaUnitOfWork {
+    async fn tasks_load(&mut self, project: &ProjectId, ids: &[TaskId]) -> Result<Vec<Task>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = uuids_of(ids);
+        let records = self.dialect.elements("$2", Kind::Uuid);
+        let condition = "found.project_id = $1 AND found.id = r.value";
+        let found = self.dialect.beside(&records, STATES, "id, state", condition);
+        let values = [project.as_str().into(), self.dialect.uuids(&ids)];
+        self.tasks(&format!("SELECT found.id, found.state FROM {found}"), values).await
     }
 
-    async fn schedule_find_named(
+    async fn tasks_load_by_session(
         &mut self,
-        _project: &ProjectId,
-        _name: &ScheduleName,
-    ) -> Result<Option<Schedule>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+        project: &ProjectId,
+        sessions: &[SessionId],
+    ) -> Result<Vec<Task>, StoreError> {
+        if sessions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sessions: BTreeSet<String> = sessions.iter().map(ToString::to_string).collect();
+        let sessions: Vec<String> = sessions.into_iter().collect();
+        let records = self.dialect.elements("$2", Kind::Text);
+        let condition = "found.project_id = $1 AND found.session_id IS NOT NULL AND found.session_id = r.value";
+        let found = self.dialect.beside(&records, STATES, "id, state", condition);
+        let values = [project.as_str().into(), self.dialect.texts(&sessions)];
+        self.tasks(&format!("SELECT found.id, found.state FROM {found}"), values).await
     }
 
-    async fn schedule_list(
+    async fn tasks_claimable(
         &mut self,
-        _project: &ProjectId,
-        _after: Option<&ScheduleName>,
-        _size: PageSize,
-    ) -> Result<Page<Schedule, ScheduleName>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+        project: &ProjectId,
+        candidates: Candidates<'_>,
+    ) -> Result<Vec<Task>, StoreError> {
+        let (source, values) = queue::claimable(self.dialect, project, candidates);
+        let mut tasks = self.tasks(&source, values).await?;
+        tasks.sort_unstable_by_key(Task::place);
+        Ok(tasks)
     }
 
-    async fn schedule_count(&mut self, _project: &ProjectId) -> Result<u32, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
-    }
-
-    async fn schedules_due(
+    async fn tasks_due(
         &mut self,
-        _now: DateTime<Utc>,
-        _rows_max: u32,
-    ) -> Result<Vec<(ProjectId, Schedule)>, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+        project: &ProjectId,
+        now: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<Task>, StoreError> {
+        let values = [project.as_str().into(), to_us(now).into(), i64::from(rows_max).into()];
+        self.tasks(&queue::due(self.dialect), values).await
     }
 
-    async fn schedule_add(&mut self, _project: &ProjectId, _schedule: &Schedule) -> Result<(), StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+    async fn projects_with_tasks_due(
+        &mut self,
+        now: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<ProjectId>, StoreError> {
+        let values = [to_us(now).into(), i64::from(rows_max).into()];
+        let statement = self.statement(queue::PROJECTS_DUE, values);
+        let rows: Vec<queue::ProjectRow> = self.rows(statement, STATES).await?;
+        self.read_rows(rows)
     }
 
-    async fn schedule_save(&mut self, _project: &ProjectId, _schedule: &Schedule) -> Result<(), StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+    async fn tasks_next_due(&mut self, project: &ProjectId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let statement = self.statement(queue::NEXT_DUE, [project.as_str().into()]);
+        let row: Option<AtRow> = self.row(statement, STATES).await?;
+        let Some(at_us) = row.and_then(|row| row.at_us) else { return Ok(None) };
+        let at = from_us(at_us).ok_or_else(|| corrupt(STATES, "due_us", project, format!("{at_us} µs is no instant")));
+        self.check(at).map(Some)
     }
-    async fn schedule_remove(&mut self, _project: &ProjectId, _id: ScheduleId) -> Result<bool, StoreError> {
-        Err(StoreError::Failed("not stored yet".into()))
+
+    async fn tasks_running(&mut self, project: &ProjectId) -> Result<BTreeMap<ConcurrencyKey, u32>, StoreError> {
+        let sql = "SELECT concurrency_key, count(*) AS n FROM task_states \
+             WHERE project_id = $1 AND session_id IS NOT NULL AND concurrency_key IS NOT NULL GROUP BY concurrency_key";
+        let statement = self.statement(sql, [project.as_str().into()]);
+        let rows: Vec<queue::RunningRow> = self.rows(statement, STATES).await?;
+        let running: Vec<(ConcurrencyKey, u32)> = self.read_rows(rows)?;
+        Ok(running.into_iter().collect())
+    }
+
+    async fn tasks_running_of(
+        &mut self,
+        project: &ProjectId,
+        key: &ConcurrencyKey,
+        rows_max: u32,
+    ) -> Result<Vec<Task>, StoreError> {
+        let source = "SELECT id, state FROM task_states \
+             WHERE project_id = $1 AND session_id IS NOT NULL AND concurrency_key IS NOT NULL AND concurrency_key = $2 \
+             ORDER BY since_us LIMIT $3";
+        let values = [project.as_str().into(), key.as_str().into(), i64::from(rows_max).into()];
+        let mut tasks = self.tasks(source, values).await?;
+        tasks.sort_by_key(|task| task.lease().map(|lease| lease.since));
+        Ok(tasks)
+    }
+
+    async fn tasks_ahead(&mut self, project: &ProjectId, place: Place) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) AS n FROM task_states \
+             WHERE project_id = $1 AND ready_rank_us IS NOT NULL AND (ready_rank_us, id) < ($2, $3)";
+        let values = [project.as_str().into(), place.rank.micros().into(), place.task.uuid().into()];
+        let statement = self.statement(sql, values);
+        let row: Option<CountRow> = self.row(statement, STATES).await?;
+        Ok(row.map_or(0, |row| row.n.unsigned_abs()))
+    }
+
+    async fn dependencies_load(&mut self, project: &ProjectId, ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
+        let (fields, condition) = ("task_id, depends_on_id", "found.task_id = r.value");
+        let rows: Vec<EdgeRow> = self.beside_tasks(project, ids, DEPENDENCIES, fields, condition).await?;
+        Ok(rows.into_iter().map(Edge::from).collect())
+    }
+
+    async fn dependents_load(&mut self, project: &ProjectId, ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
+        let (fields, condition) = ("task_id, depends_on_id", "found.depends_on_id = r.value");
+        let rows: Vec<EdgeRow> = self.beside_tasks(project, ids, DEPENDENCIES, fields, condition).await?;
+        Ok(rows.into_iter().map(Edge::from).collect())
+    }
+
+    async fn dependents_count(
+        &mut self,
+        project: &ProjectId,
+        ids: &[TaskId],
+    ) -> Result<BTreeMap<TaskId, u32>, StoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let sql = format!(
+            "SELECT r.value AS id, (SELECT count(*) FROM task_dependencies AS d \
+             WHERE d.project_id = $1 AND d.depends_on_id = r.value) AS n FROM {}",
+            self.dialect.elements("$2", Kind::Uuid)
+        );
+        let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&uuids_of(ids))]);
+        let rows: Vec<DependentsRow> = self.rows(statement, DEPENDENCIES).await?;
+        let counts = rows.into_iter().map(|DependentsRow { id, n }| {
+            u32::try_from(n).map(|n| (TaskId::new(id), n)).map_err(|error| corrupt(DEPENDENCIES, "count", id, error))
+        });
+        let counts: Result<BTreeMap<TaskId, u32>, StoreError> = counts.collect();
+        let mut counts = self.check(counts)?;
+        counts.retain(|_, n| *n > 0);
+        Ok(counts)
+    }
+
+    async fn contents_load(
+        &mut self,
+        project: &ProjectId,
+        ids: &[TaskId],
+    ) -> Result<BTreeMap<TaskId, Content>, StoreError> {
+        let (fields, condition) = ("id, title, description, input", "found.id = r.value");
+        let rows: Vec<ContentRow> = self.beside_tasks(project, ids, TASKS, fields, condition).await?;
+        let contents: Vec<(TaskId, Content)> = self.read_rows(rows)?;
+        Ok(contents.into_iter().collect())
+    }
+
+    async fn titles_load(
+        &mut self,
+        project: &ProjectId,
+        ids: &[TaskId],
+    ) -> Result<BTreeMap<TaskId, Title>, StoreError> {
+        let rows: Vec<TitleRow> = self.beside_tasks(project, ids, TASKS, "id, title", "found.id = r.value").await?;
+        let titles: Vec<(TaskId, Title)> = self.read_rows(rows)?;
+        Ok(titles.into_iter().collect())
+    }
+
+    async fn results_load(
+        &mut self,
+        project: &ProjectId,
+        ids: &[TaskId],
+    ) -> Result<BTreeMap<TaskId, Payload>, StoreError> {
+        let (fields, condition) = ("task_id, result", "found.task_id = r.value AND found.result IS NOT NULL");
+        let rows: Vec<ResultRow> = self.beside_tasks(project, ids, ATTEMPTS, fields, condition).await?;
+        let results: Vec<(TaskId, Payload)> = self.read_rows(rows)?;
+        Ok(results.into_iter().collect())
+    }
+
+    async fn attempts_load(&mut self, project: &ProjectId, tokens: &[Token]) -> Result<Vec<Attempt>, StoreError> {
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tokens: BTreeSet<i64> = tokens.iter().map(|token| token.value()).collect();
+        let tokens: Vec<i64> = tokens.into_iter().collect();
+        let records = self.dialect.elements("$2", Kind::Int);
+        let condition = "found.project_id = $1 AND found.token = r.value";
+        let found = self.dialect.beside(&records, ATTEMPTS, "token, attempt, result", condition);
+        let values = [project.as_str().into(), self.dialect.ints(&tokens)];
+        let statement = self.statement(format!("SELECT found.token, found.attempt, found.result FROM {found}"), values);
+        let rows: Vec<AttemptRow> = self.rows(statement, ATTEMPTS).await?;
+        self.read_rows(rows)
+    }
+
+    async fn attempts_list(
+        &mut self,
+        project: &ProjectId,
+        task: TaskId,
+        rows_max: u32,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        let sql = "SELECT token, attempt, result FROM task_attempts \
+             WHERE project_id = $1 AND task_id = $2 ORDER BY number DESC LIMIT $3";
+        let values = [project.as_str().into(), task.uuid().into(), i64::from(rows_max).into()];
+        let statement = self.statement(sql, values);
+        let rows: Vec<AttemptRow> = self.rows(statement, ATTEMPTS).await?;
+        self.read_rows(rows)
+    }
+
+    async fn task_list(
+        &mut self,
+        project: &ProjectId,
+        filter: &TaskFilter,
+        after: Option<TaskCursor>,
+        size: PageSize,
+    ) -> Result<Page<Task, TaskCursor>, StoreError> {
+        let Some((source, values)) = queue::listed(self.dialect, project, filter, after, size) else {
+            return Ok(Page { rows: Vec::new(), next: None });
+        };
+        let mut tasks = self.tasks(&source, values).await?;
+        tasks.sort_unstable_by_key(|task| std::cmp::Reverse((task.terms.submitted_at, task.id)));
+        Ok(Page::cut(tasks, size, TaskCursor::after))
+    }
+
+    async fn task_counts(&mut self, project: &ProjectId) -> Result<Vec<StatusCount>, StoreError> {
+        let sql = "SELECT task_type, status, count(*) AS n FROM task_states \
+             WHERE project_id = $1 GROUP BY task_type, status";
+        let statement = self.statement(sql, [project.as_str().into()]);
+        let rows: Vec<queue::StatusCountRow> = self.rows(statement, STATES).await?;
+        self.read_rows(rows)
+    }
+
+    async fn tasks_save(&mut self, project: &ProjectId, changes: &Changes) -> Result<(), StoreError> {
+        self.change_tasks(project, &changes.changed).await?;
+        self.add_tasks(project, &changes.new).await?;
+        self.add_attempts(project, &changes.attempts).await
+    }
+
+    async fn tasks_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+        self.prune_tasks(before, rows_max).await
     }
 }

@@ -1,0 +1,98 @@
+//! Rows of past attempts. The result stands apart: it can be long, and `null` is one.
+
+use crate::sea::dialect::{Column, Kind};
+use crate::sea::error::corrupt;
+use crate::sea::work::rows::to_text;
+use domain::ids::{ProjectId, TaskId};
+use domain::work::attempt::{Attempt, AttemptEnd};
+use domain::work::content::Payload;
+use ports::store::StoreError;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use uuid::Uuid;
+use uuid::fmt::Simple;
+
+pub(super) const ATTEMPTS: &str = "task_attempts";
+
+pub(super) const ATTEMPT_COLUMNS: [Column; 7] = [
+    ("project_id", Kind::Text),
+    ("token", Kind::Int),
+    ("task_id", Kind::Uuid),
+    ("number", Kind::Int),
+    ("how", Kind::Text),
+    ("attempt", Kind::Text),
+    ("result", Kind::Text),
+];
+
+/// An attempt as it is written.
+#[derive(Serialize)]
+pub(super) struct NewAttemptRow<'a> {
+    project_id: &'a str,
+    token: i64,
+    task_id: Simple,
+    number: u32,
+    how: &'static str,
+    attempt: String,
+    result: Option<String>,
+}
+
+impl<'a> NewAttemptRow<'a> {
+    pub(super) fn of(project: &'a ProjectId, attempt: &Attempt) -> Result<Self, StoreError> {
+        let (attempt_text, result) = match &attempt.end {
+            AttemptEnd::Succeeded { result: Some(result) } => {
+                let end = AttemptEnd::Succeeded { result: None };
+                (to_text(&Attempt { end, ..attempt.clone() })?, Some(to_text(result.value())?))
+            }
+            _ => (to_text(attempt)?, None),
+        };
+        Ok(Self {
+            project_id: project.as_str(),
+            token: attempt.token.value(),
+            task_id: attempt.task.uuid().simple(),
+            number: attempt.number,
+            how: attempt.end.as_str(),
+            attempt: attempt_text,
+            result,
+        })
+    }
+}
+
+/// An attempt as it is read.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct AttemptRow {
+    token: i64,
+    attempt: String,
+    result: Option<String>,
+}
+
+impl TryFrom<AttemptRow> for Attempt {
+    type Error = StoreError;
+
+    fn try_from(row: AttemptRow) -> Result<Self, StoreError> {
+        let AttemptRow { token, attempt, result } = row;
+        let mut attempt: Self =
+            serde_json::from_str(&attempt).map_err(|error| corrupt(ATTEMPTS, "attempt", token, error))?;
+        if let (AttemptEnd::Succeeded { result: found }, Some(text)) = (&mut attempt.end, result) {
+            let payload = serde_json::from_str(&text).map_err(|error| corrupt(ATTEMPTS, "result", token, error))?;
+            *found = Some(payload);
+        }
+        Ok(attempt)
+    }
+}
+
+/// A result as it is read.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct ResultRow {
+    task_id: Uuid,
+    result: String,
+}
+
+impl TryFrom<ResultRow> for (TaskId, Payload) {
+    type Error = StoreError;
+
+    fn try_from(row: ResultRow) -> Result<Self, StoreError> {
+        let id = TaskId::new(row.task_id);
+        let payload = serde_json::from_str(&row.result).map_err(|error| corrupt(ATTEMPTS, "result", id, error))?;
+        Ok((id, payload))
+    }
+}
