@@ -45,7 +45,7 @@ where
     E: IntoEndpoint,
     E::Endpoint: 'static,
 {
-    let limited = body_limit::body_limit(routes.into_endpoint(), body_limit::BODY_BYTES_MAX);
+    let limited = body_limit::body_limit(routes.into_endpoint());
     let timed = timeout::time_limit(limited, stack.time_limits);
     let answered = problem::answer(timed, Arc::new(stack.methods));
     observe::observe(answered, stack.metrics, stack.access_log, stack.request_ids)

@@ -7,6 +7,7 @@ use domain::identity::project::ProjectRefusal;
 use domain::ids::TicketId;
 use domain::locks::refusal::LockRefusal;
 use domain::work::refusal::WorkRefusal;
+use domain::work::schedule::ScheduleRefusal;
 use ports::store::StoreError;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub enum Refusal {
     /// About projects.
     #[error(transparent)]
     Project(#[from] ProjectRefusal),
+    /// About schedules.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleRefusal),
     /// About sessions.
     #[error(transparent)]
     Session(#[from] SessionRefusal),
@@ -70,6 +74,13 @@ impl Refusal {
                 ProjectRefusal::Exists { .. } => "project-exists",
                 ProjectRefusal::Archived { .. } => "project-archived",
                 ProjectRefusal::DefaultStays => "project-default-stays",
+            },
+            Self::Schedule(refusal) => match refusal {
+                ScheduleRefusal::Unknown { .. } => "schedule-unknown",
+                ScheduleRefusal::NameTaken { .. } => "schedule-exists",
+                ScheduleRefusal::Timing { .. } => "invalid-value",
+                ScheduleRefusal::Never { .. } => "schedule-never-fires",
+                ScheduleRefusal::TooMany => "schedules-full",
             },
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } => "session-not-yours",
@@ -118,6 +129,12 @@ impl Refusal {
             Self::Project(refusal) => match refusal {
                 ProjectRefusal::Exists { .. } | ProjectRefusal::Archived { .. } | ProjectRefusal::DefaultStays => true,
                 ProjectRefusal::Unknown { .. } => false,
+            },
+            Self::Schedule(refusal) => match refusal {
+                ScheduleRefusal::NameTaken { .. } | ScheduleRefusal::TooMany => true,
+                ScheduleRefusal::Unknown { .. } | ScheduleRefusal::Timing { .. } | ScheduleRefusal::Never { .. } => {
+                    false
+                }
             },
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } | SessionRefusal::Ended { .. } => true,

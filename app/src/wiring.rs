@@ -16,13 +16,16 @@ use crate::locks::api::LocksApi;
 use crate::telemetry::Metrics;
 use crate::work::api::TasksApi;
 use crate::work::claim::ClaimTasks;
+use crate::work::look::api::LookApi;
 use crate::work::reading::Reader;
+use crate::work::schedules::api::SchedulesApi;
 use crate::work::steering::api::SteeringApi;
 use domain::ids::InvalidId;
 use domain::locks::lease::{Ttl, Waiter};
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt, Response, Route};
 use poem_openapi::OpenApiService;
+use ports::calendar::Calendar;
 use ports::ids::IdSource;
 use ports::store::Store;
 use serde_json::Value;
@@ -36,6 +39,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Where ids and secrets come from.
     pub ids: Arc<dyn IdSource>,
+    /// What knows when schedules fire.
+    pub calendar: Arc<dyn Calendar>,
     /// Where everything is counted.
     pub metrics: Metrics,
     /// Who may come in.
@@ -64,7 +69,7 @@ pub enum WiringError {
     Name(#[from] InvalidId),
 }
 
-type Apis = (HealthApi, LocksApi, TasksApi, SteeringApi, AgentsApi, AuditApi, IdentityApi);
+type Apis = (HealthApi, LocksApi, TasksApi, SteeringApi, LookApi, SchedulesApi, AgentsApi, AuditApi, IdentityApi);
 
 impl Parts {
     /// What runs every change.
@@ -112,7 +117,9 @@ impl Parts {
             HealthApi::new(self.store.clone(), self.metrics.clone(), self.stopping.clone()),
             LocksApi::new(executor.clone(), acquire, self.default_ttl),
             TasksApi::new(executor.clone(), claim),
-            SteeringApi::new(executor.clone(), reader),
+            SteeringApi::new(executor.clone(), reader.clone()),
+            LookApi::new(executor.clone()),
+            SchedulesApi::new(executor.clone(), reader, self.calendar.clone()),
             AgentsApi::new(executor.clone()),
             AuditApi::new(AuditQueries::new(executor.clone())),
             IdentityApi::new(executor.clone(), self.authenticator.clone()),

@@ -17,7 +17,7 @@ use domain::page::{Page, PageSize};
 use domain::work::attempt::Attempt;
 use domain::work::changes::Changes;
 use domain::work::claim::ClaimFilter;
-use domain::work::content::{Content, Payload};
+use domain::work::content::{Content, Payload, Title};
 use domain::work::graph::Edge;
 use domain::work::listing::{StatusCount, TaskCursor, TaskFilter};
 use domain::work::name::{ConcurrencyKey, ScheduleName};
@@ -118,6 +118,13 @@ pub trait TaskRepository {
         project: &ProjectId,
         ids: &[TaskId],
     ) -> Result<BTreeMap<TaskId, Content>, StoreError>;
+
+    /// What these tasks are called, without the rest of their content, which can be long.
+    async fn titles_load(
+        &mut self,
+        project: &ProjectId,
+        ids: &[TaskId],
+    ) -> Result<BTreeMap<TaskId, Title>, StoreError>;
 
     /// What came of these tasks: the results of those that succeeded with one.
     async fn results_load(

@@ -8,6 +8,7 @@ use crate::identity::authenticate::Authenticator;
 use crate::identity::env_keys::EnvKeys;
 use crate::telemetry::Metrics;
 use crate::wiring::Parts;
+use adapters::calendar::IanaCalendar;
 use adapters::in_memory::InMemoryStore;
 use adapters::system::{RandomIds, SystemClock};
 use clap::Subcommand;
@@ -60,6 +61,7 @@ fn parts() -> Result<Parts, Box<dyn Error + Send + Sync>> {
     Ok(Parts {
         store: store.clone(),
         ids: Arc::new(RandomIds),
+        calendar: Arc::new(IanaCalendar),
         metrics: metrics.clone(),
         authenticator: Arc::new(Authenticator::new(env, store, metrics)),
         default_ttl: Ttl::try_new(Ttl::SECONDS_MAX)?,

@@ -65,6 +65,7 @@ impl From<Refusal> for Problem {
             | Refusal::IdempotencyKeyReused
             | Refusal::Key(_)
             | Refusal::Project(_)
+            | Refusal::Schedule(_)
             | Refusal::Session(_) => problem,
         }
     }

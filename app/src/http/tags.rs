@@ -9,6 +9,8 @@ pub enum Tag {
     Locks,
     /// Work handed out once, with leases, dependencies and retries.
     Tasks,
+    /// What submits tasks at set times.
+    Schedules,
     /// Incarnations of agents.
     Sessions,
     /// Who did what to what.

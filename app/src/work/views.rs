@@ -2,6 +2,7 @@
 
 use crate::locks::views::ModeView;
 use chrono::{DateTime, Utc};
+use domain::locks::wants::Wants;
 use domain::work::content::Title;
 use domain::work::requires::Requires;
 use domain::work::task::{CancelCause, DeathCause, Delay, Status, Task, TaskLease, TaskState};
@@ -30,6 +31,22 @@ pub enum StatusView {
     Cancelled,
     /// Its deadline came first.
     Expired,
+}
+
+impl From<StatusView> for Status {
+    fn from(status: StatusView) -> Self {
+        match status {
+            StatusView::Ready => Self::Ready,
+            StatusView::Scheduled => Self::Scheduled,
+            StatusView::Blocked => Self::Blocked,
+            StatusView::Leased => Self::Leased,
+            StatusView::Failed => Self::Failed,
+            StatusView::Succeeded => Self::Succeeded,
+            StatusView::Dead => Self::Dead,
+            StatusView::Cancelled => Self::Cancelled,
+            StatusView::Expired => Self::Expired,
+        }
+    }
 }
 
 impl From<Status> for StatusView {
@@ -139,6 +156,13 @@ pub struct ResourceView {
     pub key: String,
     /// How it is held.
     pub mode: ModeView,
+}
+
+impl ResourceView {
+    /// All locks of a task.
+    pub fn all(wants: &Wants) -> Vec<Self> {
+        wants.iter().map(|want| Self { key: want.key.to_string(), mode: want.mode.into() }).collect()
+    }
 }
 
 /// How many tasks of a key may run at a time.
@@ -315,9 +339,6 @@ impl TaskView {
     /// A task and its title, which is loaded apart.
     pub fn new(task: &Task, title: Title) -> Self {
         let terms = &task.terms;
-        let resources = terms.resources.as_ref().map(|wants| {
-            wants.iter().map(|want| ResourceView { key: want.key.to_string(), mode: want.mode.into() }).collect()
-        });
         let view = Self {
             id: task.id.to_string(),
             task_type: terms.task_type.to_string(),
@@ -334,7 +355,7 @@ impl TaskView {
             parent: terms.parent.map(|parent| parent.to_string()),
             concurrency: terms.concurrency.as_ref().map(Into::into),
             requires: (terms.requires != Requires::default()).then(|| (&terms.requires).into()),
-            resources,
+            resources: terms.resources.as_ref().map(ResourceView::all),
             on_dependency_failure: terms.on_dependency_failure.into(),
             lease: None,
             pending: None,

@@ -1,5 +1,6 @@
 //! Servers without sockets: the endpoint as it is served, called directly.
 
+use adapters::calendar::IanaCalendar;
 use adapters::in_memory::InMemoryStore;
 use adapters::system::{RandomIds, SystemClock};
 use async_trait::async_trait;
@@ -102,6 +103,7 @@ impl Server {
         let parts = Parts {
             store: store.clone(),
             ids: Arc::new(RandomIds),
+            calendar: Arc::new(IanaCalendar),
             metrics: metrics.clone(),
             authenticator: authenticator.clone(),
             default_ttl: Ttl::try_new(60).unwrap(),

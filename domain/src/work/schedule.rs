@@ -159,6 +159,9 @@ pub const FIRES_SHOWN: usize = 5;
 /// The most schedules of a project.
 pub const SCHEDULES_MAX: u32 = 1_000;
 
+/// The longest time a task of a schedule may be given, in seconds: ten years.
+pub const DEADLINE_SECONDS_MAX: u32 = 10 * 365 * 24 * 3600;
+
 /// What a schedule has to submit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fired {
@@ -201,6 +204,20 @@ pub enum ScheduleRefusal {
 }
 
 impl Schedule {
+    /// Takes a new schedule in, next to `others` of its project; `namesake` is the one that has its name.
+    pub fn create(wanted: Self, namesake: Option<&Self>, others: u32) -> Result<Self, ScheduleRefusal> {
+        if namesake.is_some() {
+            return Err(ScheduleRefusal::NameTaken { name: wanted.name });
+        }
+        if others >= SCHEDULES_MAX {
+            return Err(ScheduleRefusal::TooMany);
+        }
+        if wanted.next_at.is_none() {
+            return Err(ScheduleRefusal::Never { cron: wanted.timing.cron.into() });
+        }
+        Ok(wanted)
+    }
+
     /// Fires what is due. `next_after` answers the first time of the pattern strictly after an instant.
     ///
     /// Time is asked for as often as there are fires to make, never as often as there were missed ones.

@@ -58,6 +58,17 @@ fn all(max: u32) -> Missed {
 }
 
 #[test]
+fn a_new_schedule_needs_a_name_and_a_place_of_its_own_and_a_time_to_come() {
+    let wanted = schedule(Missed::One);
+    assert_eq!(Schedule::create(wanted.clone(), None, SCHEDULES_MAX - 1), Ok(wanted.clone()));
+    let taken = ScheduleRefusal::NameTaken { name: wanted.name.clone() };
+    assert_eq!(Schedule::create(wanted.clone(), Some(&wanted), 1), Err(taken));
+    assert_eq!(Schedule::create(wanted.clone(), None, SCHEDULES_MAX), Err(ScheduleRefusal::TooMany));
+    let never = Schedule { next_at: None, ..wanted };
+    assert_eq!(Schedule::create(never, None, 0), Err(ScheduleRefusal::Never { cron: "*/10 * * * *".to_owned() }));
+}
+
+#[test]
 fn a_schedule_fires_when_it_is_time_and_once() {
     for missed in [Missed::Skip, Missed::One, all(5)] {
         let before = schedule(missed);

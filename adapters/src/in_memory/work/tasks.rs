@@ -9,7 +9,7 @@ use domain::locks::lease::Token;
 use domain::page::{Page, PageSize};
 use domain::work::attempt::{Attempt, AttemptEnd};
 use domain::work::changes::Changes;
-use domain::work::content::{Content, Payload};
+use domain::work::content::{Content, Payload, Title};
 use domain::work::graph::Edge;
 use domain::work::listing::{StatusCount, TaskCursor, TaskFilter};
 use domain::work::name::ConcurrencyKey;
@@ -144,6 +144,16 @@ impl TaskRepository for InMemoryUnitOfWork {
         let table = self.read().work.projects.get(project);
         let contents = table.into_iter().flat_map(|table| &table.contents).filter(|(id, _)| ids.contains(id));
         Ok(contents.map(|(id, content)| (*id, content.as_ref().clone())).collect())
+    }
+
+    async fn titles_load(
+        &mut self,
+        project: &ProjectId,
+        ids: &[TaskId],
+    ) -> Result<BTreeMap<TaskId, Title>, StoreError> {
+        let table = self.read().work.projects.get(project);
+        let contents = table.into_iter().flat_map(|table| &table.contents).filter(|(id, _)| ids.contains(id));
+        Ok(contents.map(|(id, content)| (*id, content.title.clone())).collect())
     }
 
     async fn results_load(

@@ -123,8 +123,11 @@ async fn contents_come_back_to_the_last_character(store: Arc<TestStore>) {
     let mut uow = store.begin_read().await;
     let ids: Vec<_> = (1..=6).map(task_id).collect();
     let loaded = uow.contents_load(&default_project(), &ids).await.unwrap();
+    let titles = loaded.iter().map(|(id, content)| (*id, content.title.clone())).collect();
+    assert_eq!(uow.titles_load(&default_project(), &ids).await.unwrap(), titles);
     assert_eq!(loaded.into_iter().collect::<Vec<_>>(), ids.iter().copied().zip(contents).collect::<Vec<_>>());
     assert_eq!(uow.contents_load(&default_project(), &[]).await.unwrap(), [].into());
+    assert_eq!(uow.titles_load(&default_project(), &[]).await.unwrap(), [].into());
 }
 
 async fn tasks_are_loaded_by_id_each_once_and_unknown_ones_passed_over(store: Arc<TestStore>) {

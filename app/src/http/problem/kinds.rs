@@ -51,9 +51,15 @@ kinds! {
     PROJECT_UNKNOWN, "project-unknown", 404, "There is no such project",
         "No project of that name exists.",
         "List the projects, or create it first.";
+    SESSION_UNKNOWN, "session-unknown", 404, "There is no such session",
+        "No session of that name was ever used in this project.",
+        "Register it, or make any other call in it.";
     TOKEN_UNKNOWN, "token-unknown", 404, "There is no such token",
         "The fencing token was never given for this key.",
         "Send the token that came with the grant.";
+    SCHEDULE_UNKNOWN, "schedule-unknown", 404, "There is no such schedule",
+        "No schedule of that id exists in this project.",
+        "List the schedules to find the right id.";
     TASK_UNKNOWN, "task-unknown", 404, "There is no such task",
         "No task of that id exists in this project, or it ended long ago and was removed.",
         "List the tasks to find the right id.";
@@ -86,6 +92,12 @@ kinds! {
     TASK_RUNNING, "task-running", 409, "Somebody works on the task",
         "The task is claimed; `held_by` tells by whom and until when.",
         "Cancel it, or wait until the attempt is over.";
+    SCHEDULE_EXISTS, "schedule-exists", 409, "The schedule exists already",
+        "A schedule of that name is there.",
+        "Use it, take it away first, or choose another name.";
+    SCHEDULES_FULL, "schedules-full", 409, "There are too many schedules",
+        "A project may have 1,000 schedules.",
+        "Take away those that are not needed any more.";
     TASK_ENDED, "task-ended", 409, "The task has ended",
         "The task has come to another end already.",
         "Look at the task; submit a new one if it has to be done again.";
@@ -107,13 +119,13 @@ kinds! {
         "The ticket was not presented within 15 s.",
         "Ask again without it.";
     SESSION_ENDED, "session-ended", 410, "The session has ended",
-        "A session that has ended cannot be revived, and its locks are gone.",
+        "A session that was ended, or was not heard from for its TTL, cannot be revived. What it held is free.",
         "Choose a new id for `X-Session-Id`.";
     KEY_REVOKED, "key-revoked", 410, "The key was revoked",
         "The API key named in the request was revoked before.",
         "Create a new one.";
     BODY_TOO_LARGE, "body-too-large", 413, "The body is too large",
-        "A request body may have 1 MiB at most.",
+        "A request body may have 1 MiB at most, and 8 MiB where tasks are submitted.",
         "Send less, in several requests if need be.";
     UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood",
         "Bodies are JSON and say so.",
@@ -124,6 +136,9 @@ kinds! {
     EXPIRY_PASSED, "expiry-passed", 422, "The expiry lies in the past",
         "A key must expire in the future, or never.",
         "Send a later `expires_at`.";
+    SCHEDULE_NEVER_FIRES, "schedule-never-fires", 422, "The schedule would never fire",
+        "The time pattern can be read, but no day of the calendar fits it, such as the 30th of February.",
+        "Send another `cron`.";
     SUBMISSION_REFUSED, "submission-refused", 422, "Tasks cannot be submitted",
         "Tasks of the call depend on what is not there, on themselves in a circle, or on too much, or their times make no \
          sense. `errors` tells which, and names each circle. Nothing was submitted.",

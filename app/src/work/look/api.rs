@@ -1,0 +1,165 @@
+//! Looking at tasks over HTTP.
+
+use crate::executor::Executor;
+use crate::http::cursor;
+use crate::http::problem::Problem;
+use crate::identity::security::Auth;
+use crate::work::look::graph::views::{FormatView, GraphAnswer};
+use crate::work::look::queries::TaskQueries;
+use crate::work::look::views::{AttemptsView, CountsView, ExplainedView, TaskDetailView, TaskPageView};
+use crate::work::views::{StatusView, TaskView};
+use domain::ids::{AgentId, InvalidId, TaskId};
+use domain::work::listing::{TaskCursor, TaskFilter};
+use domain::work::name::{Label, TaskType};
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+
+/// The operations that look at tasks.
+pub struct LookApi {
+    queries: TaskQueries,
+}
+
+impl LookApi {
+    /// Reads through the executor's store.
+    pub fn new(executor: Executor) -> Self {
+        Self { queries: TaskQueries::new(executor) }
+    }
+}
+
+#[OpenApi(prefix_path = "/v1/tasks", tag = "crate::http::tags::Tag::Tasks")]
+impl LookApi {
+    /// List tasks
+    ///
+    /// Newest first. Several filters must all fit. The dead letters are those with `status=dead`.
+    #[oai(path = "/", method = "get", operation_id = "list_tasks")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
+    async fn list(
+        &self,
+        Auth(call): Auth,
+        /// In this state; in one of them, if repeated.
+        #[oai(validator(max_items = 9))]
+        status: Query<Vec<StatusView>>,
+        /// Of this kind.
+        #[oai(name = "type", validator(min_length = 1, max_length = 64))]
+        task_type: Query<Option<String>>,
+        /// With this label.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        label: Query<Option<String>>,
+        /// Submitted by this agent.
+        #[oai(validator(min_length = 1, max_length = 128))]
+        submitted_by: Query<Option<String>>,
+        /// Being worked on by this agent.
+        #[oai(validator(min_length = 1, max_length = 128))]
+        held_by: Query<Option<String>>,
+        /// Part of this task.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        parent: Query<Option<String>>,
+        /// Rows of the page, 1 to 500; 50 if left out.
+        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
+        limit: Query<Option<u32>>,
+        /// `next_cursor` of the page before.
+        #[oai(validator(max_length = 2048))]
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<TaskPageView>, Problem> {
+        let filter = TaskFilter {
+            statuses: status.0.into_iter().map(Into::into).collect(),
+            task_type: named("type", task_type.0.as_deref(), TaskType::parse)?,
+            label: named("label", label.0.as_deref(), Label::parse)?,
+            submitted_by: named("submitted_by", submitted_by.0.as_deref(), AgentId::parse)?,
+            held_by: named("held_by", held_by.0.as_deref(), AgentId::parse)?,
+            parent: named("parent", parent.0.as_deref(), TaskId::parse)?,
+        };
+        let after: Option<TaskCursor> = cursor.0.as_deref().map(cursor::decode).transpose()?;
+        let page = self.queries.list(&call, &filter, after, cursor::page_size(limit.0)?).await?;
+        Ok(Json(TaskPageView {
+            tasks: page.rows.into_iter().map(|(task, title)| TaskView::new(&task, title)).collect(),
+            next_cursor: page.next.as_ref().map(cursor::encode).transpose()?,
+        }))
+    }
+
+    /// Count tasks
+    ///
+    /// Of each kind, in each state.
+    #[oai(path = "/counts", method = "get", operation_id = "count_tasks")]
+    async fn counts(&self, Auth(call): Auth) -> Result<Json<CountsView>, Problem> {
+        let counts = self.queries.counts(&call).await?;
+        Ok(Json(CountsView { counts: counts.into_iter().map(Into::into).collect() }))
+    }
+
+    /// Look at a task
+    ///
+    /// With its input, its result, and what it depends on.
+    #[oai(path = "/:id", method = "get", operation_id = "get_task")]
+    async fn get(
+        &self,
+        Auth(call): Auth,
+        /// The task.
+        id: Path<String>,
+    ) -> Result<Json<TaskDetailView>, Problem> {
+        Ok(Json(self.queries.find(&call, task_id(&id.0)?).await?.into()))
+    }
+
+    /// Ask why a task is not running
+    ///
+    /// Every reason there is, exactly: what it waits for, who holds what it needs, what no agent has to offer, and its
+    /// place in line.
+    #[oai(path = "/:id/why", method = "get", operation_id = "why_task")]
+    async fn why(
+        &self,
+        Auth(call): Auth,
+        /// The task.
+        id: Path<String>,
+    ) -> Result<Json<ExplainedView>, Problem> {
+        let id = task_id(&id.0)?;
+        let explained = self.queries.why(&call, id).await?;
+        Ok(Json(ExplainedView {
+            task_id: id.to_string(),
+            status: explained.status.into(),
+            reasons: explained.reasons.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    /// Draw the graph of a task
+    ///
+    /// The tasks it waits for, directly or through others, and those that wait for it: the nearest 1,000, as JSON or in the
+    /// language of Graphviz.
+    #[oai(path = "/:id/graph", method = "get", operation_id = "graph_task")]
+    async fn graph(
+        &self,
+        Auth(call): Auth,
+        /// The task.
+        id: Path<String>,
+        /// `json` if left out.
+        format: Query<Option<FormatView>>,
+    ) -> Result<GraphAnswer, Problem> {
+        let graph = self.queries.graph(&call, task_id(&id.0)?).await?;
+        Ok(GraphAnswer::new(graph, format.0.unwrap_or(FormatView::Json)))
+    }
+
+    /// List the attempts at a task
+    ///
+    /// Those that are over, newest first: who made them and how they ended.
+    #[oai(path = "/:id/attempts", method = "get", operation_id = "list_attempts")]
+    async fn attempts(
+        &self,
+        Auth(call): Auth,
+        /// The task.
+        id: Path<String>,
+    ) -> Result<Json<AttemptsView>, Problem> {
+        let attempts = self.queries.attempts(&call, task_id(&id.0)?).await?;
+        Ok(Json(AttemptsView { attempts: attempts.into_iter().map(Into::into).collect() }))
+    }
+}
+
+fn task_id(text: &str) -> Result<TaskId, Problem> {
+    TaskId::parse(text).map_err(|error| Problem::invalid("id", &error))
+}
+
+fn named<T>(
+    field: &str,
+    text: Option<&str>,
+    parse: impl Fn(&str) -> Result<T, InvalidId>,
+) -> Result<Option<T>, Problem> {
+    text.map(parse).transpose().map_err(|error| Problem::invalid(field, &error))
+}
