@@ -108,8 +108,8 @@ struct UnreadableDsn;
 
 /// Where units of work that write, and those that read, get their connections.
 pub(super) struct Sources {
-    pub(super) writers: Source,
-    pub(super) readers: Option<Source>,
+    pub(super) writers: Arc<Source>,
+    pub(super) readers: Option<Arc<Source>>,
 }
 
 /// How to open one connection, with the limits of the database set on it.
@@ -139,7 +139,13 @@ pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError>
     };
     let deadline = options.connect_timeout + GRACE;
     Ok(Sources {
-        writers: Source::renewable(Box::new(open), place, options.pool_max, options.acquire_timeout, deadline),
+        writers: Arc::new(Source::renewable(
+            Box::new(open),
+            place,
+            options.pool_max,
+            options.acquire_timeout,
+            deadline,
+        )),
         readers: None,
     })
 }
@@ -174,7 +180,8 @@ pub(super) async fn sqlite(options: &SqliteOptions) -> Result<Sources, StoreErro
     let readers = open_file(&readers, &read_only, options.busy_timeout).await?;
     let source = |pool, turns| {
         let deadline = options.busy_timeout + GRACE;
-        Source::lasting(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), turns, options.acquire_timeout, deadline)
+        let pool = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+        Arc::new(Source::lasting(pool, turns, options.acquire_timeout, deadline))
     };
     Ok(Sources { writers: source(writer, 1), readers: Some(source(readers, options.readers.max(1))) })
 }

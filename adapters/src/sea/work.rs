@@ -34,6 +34,7 @@ use domain::work::task::Task;
 use ports::store::StoreError;
 use ports::work::{Candidates, TaskRepository};
 use sea_orm::{FromQueryResult, Value};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -67,12 +68,12 @@ impl SeaUnitOfWork {
              FROM ({source}) AS s"
         );
         let statement = self.statement(sql, values);
-        let rows: Vec<TaskRow> = self.rows(statement, STATES).await?;
+        let rows: Vec<TaskRow> = self.rows_ahead(statement, STATES).await?;
         self.read_rows(rows)
     }
 
     /// Reads rows of a table that stand beside some tasks.
-    async fn beside_tasks<R: FromQueryResult>(
+    async fn beside_tasks<R: FromQueryResult + DeserializeOwned>(
         &mut self,
         project: &ProjectId,
         ids: &[TaskId],
@@ -90,7 +91,7 @@ impl SeaUnitOfWork {
         let named: Vec<String> = fields.split(", ").map(|field| format!("found.{field}")).collect();
         let sql = format!("SELECT {} FROM {found}", named.join(", "));
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&ids)]);
-        self.rows(statement, table).await
+        self.rows_ahead(statement, table).await
     }
 }
 
@@ -169,7 +170,7 @@ impl TaskRepository for SeaUnitOfWork {
         let sql = "SELECT concurrency_key, count(*) AS n FROM task_states \
              WHERE project_id = $1 AND session_id IS NOT NULL AND concurrency_key IS NOT NULL GROUP BY concurrency_key";
         let statement = self.statement(sql, [project.as_str().into()]);
-        let rows: Vec<queue::RunningRow> = self.rows(statement, STATES).await?;
+        let rows: Vec<queue::RunningRow> = self.rows_ahead(statement, STATES).await?;
         let running: Vec<(ConcurrencyKey, u32)> = self.read_rows(rows)?;
         Ok(running.into_iter().collect())
     }
