@@ -1,5 +1,6 @@
 //! One call as the use cases see it, whichever door it came through.
 
+use domain::agents::SessionRequest;
 use domain::idempotency::IdempotencyKey;
 use domain::identity::principal::{Principal, Role, Scope};
 use domain::ids::{AgentId, AgentType, InvalidId, KeyId, ProjectId, SessionId};
@@ -46,6 +47,16 @@ impl Call {
             trace_id: None,
             started: Instant::now(),
         })
+    }
+
+    /// Who is speaking, before it is known whether the session exists.
+    pub fn session_request(&self) -> SessionRequest {
+        SessionRequest {
+            project: self.project.clone(),
+            agent: self.principal.agent.clone(),
+            agent_type: self.principal.agent_type.clone(),
+            named: self.session.clone(),
+        }
     }
 
     pub(crate) fn duration_us(&self) -> i64 {

@@ -45,7 +45,8 @@ impl News {
         Self::Some { freed: locks.freed(), readied: work.readied(), is_less_running: !work.freed_keys().is_empty() }
     }
 
-    fn is_none(&self) -> bool {
+    /// Whether nobody can have waited for this.
+    pub fn is_none(&self) -> bool {
         match self {
             Self::Some { freed, readied, is_less_running } => {
                 freed.is_empty() && readied.is_empty() && !is_less_running

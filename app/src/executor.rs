@@ -12,15 +12,18 @@ mod journal;
 mod load;
 mod refuse;
 
+pub use admission::Entrance;
 pub use command::{Answered, Command, Decision, Happening, Scene};
 pub use hot::{Choice, Defect, HotCommand, Ruling, Tables, Touches, Who, WorkTouches};
 
+use crate::agents::signs_of_life::SignsOfLife;
 use crate::call::Call;
 use crate::doorbell::Doorbell;
 use crate::folds::RefusalFolds;
 use crate::lane::{Lane, LaneError};
 use crate::refusal::{CallError, Refusal};
 use crate::telemetry::Metrics;
+use crate::watcher::Watcher;
 use admission::{Admission, Application, Known, fingerprint, request_name};
 use batch::{BatchRunner, HotJob, HotResult};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -55,6 +58,8 @@ struct Core {
     ids: Arc<dyn IdSource>,
     folds: RefusalFolds,
     doorbell: Doorbell,
+    watcher: Arc<Watcher>,
+    signs_of_life: SignsOfLife,
     metrics: Metrics,
 }
 
@@ -74,8 +79,9 @@ impl Core {
 impl Executor {
     /// Puts the parts together and starts the lanes on the current runtime.
     pub fn new(store: Arc<dyn Store>, ids: Arc<dyn IdSource>, metrics: Metrics) -> Self {
-        let (folds, doorbell) = (RefusalFolds::default(), Doorbell::default());
-        let core = Arc::new(Core { store, ids, folds, doorbell, metrics });
+        let (folds, doorbell, signs_of_life) = (RefusalFolds::default(), Doorbell::default(), SignsOfLife::default());
+        let watcher = Arc::new(Watcher::new(doorbell.clone()));
+        let core = Arc::new(Core { store, ids, folds, doorbell, watcher, signs_of_life, metrics });
         let lanes = (0..LANES).map(|_| Lane::start(Arc::new(BatchRunner { core: core.clone() }))).collect();
         Self { core, lanes }
     }
@@ -93,6 +99,16 @@ impl Executor {
     /// The bell that rings when something becomes free or ready.
     pub fn doorbell(&self) -> &Doorbell {
         &self.core.doorbell
+    }
+
+    /// Wakes those who wait for what the bell of this process does not ring for.
+    pub fn watcher(&self) -> &Arc<Watcher> {
+        &self.core.watcher
+    }
+
+    /// Who was heard from without running in a session.
+    pub fn signs_of_life(&self) -> &SignsOfLife {
+        &self.core.signs_of_life
     }
 
     /// Takes out the lines that stand for folded refusals: of the minutes that are over, or all of them.
@@ -149,13 +165,16 @@ impl Executor {
         let records = uow.idempotency_load(name.as_slice()).await?;
         let records: BTreeMap<_, _> = records.into_iter().map(|record| (record.name.clone(), record)).collect();
         let project = if C::IN_PROJECT { uow.project_find(&call.project).await? } else { None };
-        let known = Known { now, project, records, sessions: BTreeMap::new() };
+        let default_of = if call.session.is_none() { std::slice::from_ref(&call.principal.agent) } else { &[] };
+        let sessions = uow.sessions_load(&call.project, call.session.as_slice(), default_of).await?;
+        let sessions = sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
+        let known = Known { now, project, records, sessions };
         let application = Application {
             call,
             authorized: command.authorize(&call.principal),
             fingerprint,
             changes_project: C::IN_PROJECT,
-            in_session: false,
+            entrance: Entrance::Beside,
         };
         let decision = match known.admit(&application, self.core.fresh_session()?) {
             Admission::Refused(refusal) => Decision::refused(refusal),
@@ -165,7 +184,10 @@ impl Executor {
                 })?;
                 return Ok(Answered { answer: result?, is_replay: true });
             }
-            Admission::Open(_) => command.decide(uow.as_mut(), &Scene { call, now }).await?,
+            Admission::Open(resolved) => {
+                resolved.and_then(|resolved| self.core.signs_of_life.note(resolved));
+                command.decide(uow.as_mut(), &Scene { call, now }).await?
+            }
         };
         let mut journal = Journal::new(self.ids(), now);
         for happening in decision.happenings {

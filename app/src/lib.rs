@@ -21,6 +21,7 @@ pub mod serve;
 pub mod store;
 pub mod sweeper;
 pub mod telemetry;
+pub mod watcher;
 pub mod wiring;
 pub mod work;
 pub mod workers;

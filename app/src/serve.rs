@@ -13,8 +13,10 @@ use crate::store::{self, OpenError};
 use crate::telemetry::{PoolStatus, Telemetry, TelemetryError};
 use crate::wiring::{Parts, WiringError};
 use crate::workers;
+use adapters::calendar::IanaCalendar;
 use adapters::system::RandomIds;
 use domain::locks::lease::{InvalidTtl, Ttl};
+use ports::calendar::Calendar;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,18 +74,21 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let stopping = CancellationToken::new();
     stop_on_signal(&stopping).map_err(ServeError::Signals)?;
     let store = store::open(config).await?;
+    let bell = store::bell(config)?;
     let (pool, metrics) = (store.clone(), telemetry.metrics());
     metrics.watch_pool(move || {
         let state = pool.pool();
         PoolStatus { size: u64::from(state.size), idle: u64::from(state.idle) }
     });
     let ids = Arc::new(RandomIds);
+    let calendar: Arc<dyn Calendar> = Arc::new(IanaCalendar);
     let env_keys = EnvKeys::new(&config.identity)?;
     let authenticator = Arc::new(Authenticator::new(env_keys, store.clone(), metrics.clone()));
     let seconds = u32::try_from(config.locks.ttl_default.as_secs()).unwrap_or(u32::MAX);
     let parts = Parts {
         store,
         ids,
+        calendar: calendar.clone(),
         metrics: metrics.clone(),
         authenticator: authenticator.clone(),
         default_ttl: Ttl::try_new(seconds)?,
@@ -100,7 +105,7 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let welcome =
         bootstrap::prepare(&executor, authenticator.env_keys(), &config.data, config.http.is_loopback()).await?;
     let endpoint = parts.endpoint(&executor)?;
-    let loops = workers::start(&executor, &authenticator, &metrics, &stopping);
+    let loops = workers::start(&executor, &authenticator, &calendar, &metrics, &bell, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");
     output::line(&welcome.text(bound, &program()));
     let drained = serve(acceptor, endpoint, ServerSettings::new(&config.http, metrics), stopping.clone()).await;

@@ -1,10 +1,12 @@
 //! Opens the store the configuration asks for, with its schema and epoch in order.
 
-use crate::config::{Config, Database, SqliteSynchronous};
+use crate::config::{Config, Database, Postgres, SqliteSynchronous};
 use adapters::in_memory::InMemoryStore;
 use adapters::sea::connect::{PostgresOptions, SqliteOptions};
-use adapters::sea::{MigrateError, SeaStore};
+use adapters::sea::{MigrateError, SeaBell, SeaStore};
+use adapters::silent::SilentBell;
 use adapters::system::SystemClock;
+use ports::bell::Bell;
 use ports::store::{Store, StoreError};
 use std::sync::Arc;
 
@@ -38,6 +40,25 @@ pub enum OpenError {
     NothingKept,
 }
 
+/// What the servers of the store call each other by.
+pub fn bell(config: &Config) -> Result<Arc<dyn Bell>, OpenError> {
+    match &config.database {
+        Database::Postgres(postgres) => Ok(Arc::new(SeaBell::postgres(&postgres_options(postgres))?)),
+        Database::Sqlite { .. } | Database::Memory => Ok(Arc::new(SilentBell)),
+    }
+}
+
+fn postgres_options(postgres: &Postgres) -> PostgresOptions {
+    PostgresOptions {
+        pool_min: postgres.pool_min,
+        pool_max: postgres.pool_max,
+        acquire_timeout: postgres.acquire_timeout,
+        statement_timeout: postgres.statement_timeout,
+        lock_timeout: postgres.lock_timeout,
+        ..PostgresOptions::new(postgres.dsn.expose())
+    }
+}
+
 /// Opens the database, as it is.
 pub async fn connect(config: &Config) -> Result<SeaStore, OpenError> {
     match &config.database {
@@ -51,15 +72,7 @@ pub async fn connect(config: &Config) -> Result<SeaStore, OpenError> {
             let connected = SeaStore::connect_sqlite(&options).await;
             connected.map_err(|source| OpenError::File { file: file.display().to_string(), source })
         }
-        Database::Postgres(postgres) => {
-            let mut options = PostgresOptions::new(postgres.dsn.expose());
-            options.pool_min = postgres.pool_min;
-            options.pool_max = postgres.pool_max;
-            options.acquire_timeout = postgres.acquire_timeout;
-            options.statement_timeout = postgres.statement_timeout;
-            options.lock_timeout = postgres.lock_timeout;
-            Ok(SeaStore::connect_postgres(&options).await?)
-        }
+        Database::Postgres(postgres) => Ok(SeaStore::connect_postgres(&postgres_options(postgres)).await?),
         Database::Memory => Err(OpenError::NothingKept),
     }
 }

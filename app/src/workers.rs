@@ -6,16 +6,28 @@ use crate::identity::authenticate::Authenticator;
 use crate::refusal::CallError;
 use crate::sweeper;
 use crate::telemetry::Metrics;
+use crate::work::schedules;
 use chrono::TimeDelta;
 use domain::idempotency::KEPT_HOURS;
+use ports::bell::Bell;
+use ports::calendar::Calendar;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Between two rounds of ending what ran out, writing folded refusals and noting used keys.
+/// Between two rounds of ending what ran out: what a session held is told to be free within two seconds of its death.
+const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Between two rounds of writing signs of life. Also how close to its death a session may be heard from and live on.
+const SIGNS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Between two rounds of writing folded refusals, noting used keys and counting.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Between two rounds of firing schedules.
+const FIRE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Between two rounds of forgetting old idempotency records.
 const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
@@ -27,14 +39,32 @@ const PRUNED_ROWS_MAX: u32 = 1_000;
 pub fn start(
     executor: &Executor,
     authenticator: &Arc<Authenticator>,
+    calendar: &Arc<dyn Calendar>,
     metrics: &Metrics,
+    bell: &Arc<dyn Bell>,
     stopping: &CancellationToken,
 ) -> TaskTracker {
     let loops = TaskTracker::new();
+    let (watching, stop) = (executor.clone(), stopping.clone());
+    loops.spawn(async move { watching.watcher().watch(watching.store(), &stop).await });
+    let (telling, mouth, stop) = (executor.watcher().clone(), bell.clone(), stopping.clone());
+    loops.spawn(async move { telling.tell(mouth.as_ref(), &stop).await });
+    let (hearing, ear, stop) = (executor.watcher().clone(), bell.clone(), stopping.clone());
+    loops.spawn(async move { hearing.hear(ear.as_ref(), &stop).await });
     let sweeping = executor.clone();
-    loops.spawn(every("locks", SWEEP_INTERVAL, stopping.clone(), move || {
+    loops.spawn(every("tidying", TIDY_INTERVAL, stopping.clone(), move || {
         let executor = sweeping.clone();
         async move { sweeper::sweep(&executor).await }
+    }));
+    let listening = executor.clone();
+    loops.spawn(every("signs of life", SIGNS_INTERVAL, stopping.clone(), move || {
+        let executor = listening.clone();
+        async move { Ok(executor.signs_of_life().write(executor.store()).await?) }
+    }));
+    let (firing, calendar) = (executor.clone(), calendar.clone());
+    loops.spawn(every("schedules", FIRE_INTERVAL, stopping.clone(), move || {
+        let (executor, calendar) = (firing.clone(), calendar.clone());
+        async move { schedules::firing::fire_due(&executor, &calendar).await }
     }));
     let folding = executor.clone();
     loops.spawn(every("audit", SWEEP_INTERVAL, stopping.clone(), move || {

@@ -6,7 +6,17 @@
 mod desk;
 #[path = "use_cases/executor.rs"]
 mod executor;
+#[path = "use_cases/looking.rs"]
+mod looking;
 #[path = "use_cases/reading.rs"]
 mod reading;
+#[path = "use_cases/schedules.rs"]
+mod schedules;
+#[path = "use_cases/sessions.rs"]
+mod sessions;
 #[path = "use_cases/waiting.rs"]
 mod waiting;
+#[path = "use_cases/watching.rs"]
+mod watching;
+#[path = "use_cases/work.rs"]
+mod work;

@@ -1,14 +1,100 @@
 //! The changes to sessions.
 
-use crate::executor::{Defect, Happening, HotCommand, Ruling, Tables, Touches, Who};
+use crate::executor::{Defect, Entrance, Happening, HotCommand, Ruling, Tables, Touches, Who};
 use crate::refusal::Refusal;
-use domain::agents::{Session, end};
+use chrono::{DateTime, Utc};
+use domain::agents::{Offers, Session, SessionTtl, end};
 use domain::audit::Change;
 use domain::identity::principal::Action;
 use domain::locks::lease::{EndedLease, Ending};
 use domain::work::attempt::SessionEnd;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+/// A session as it is at an instant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionAt {
+    /// The session.
+    pub session: Session,
+    /// The store's clock.
+    pub now: DateTime<Utc>,
+}
+
+impl SessionAt {
+    fn of(tables: &Tables, who: &Who<'_>) -> Result<Ruling<Self>, Defect> {
+        let answer = Self { session: who.session()?.clone(), now: tables.locks.now() };
+        Ok(Ruling::of(Ok::<_, Refusal>(answer)))
+    }
+}
+
+/// Starts the session that the call names, or one with a name of the server's making; of one that lives, TTL and offers
+/// become these.
+#[derive(Debug, Clone)]
+pub struct RegisterSession {
+    /// How long it lives after a sign of life.
+    pub ttl: SessionTtl,
+    /// What its agent has to offer.
+    pub offers: Offers,
+}
+
+impl HotCommand for RegisterSession {
+    const OPERATION: &'static str = "session.register";
+    const ACTION: Action = Action::UseLocks;
+    const IN_SESSION: bool = true;
+    type Answer = SessionAt;
+
+    fn entrance(&self) -> Entrance {
+        Entrance::Registering { ttl: self.ttl, offers: self.offers.clone() }
+    }
+
+    fn content(&self) -> Value {
+        json!({ "ttl": self.ttl, "offers": self.offers })
+    }
+
+    fn target(&self) -> String {
+        "session".to_owned()
+    }
+
+    fn touches(&self) -> Touches {
+        Touches::default()
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        SessionAt::of(tables, who)
+    }
+}
+
+/// Says that the session lives, and nothing else.
+#[derive(Debug, Clone)]
+pub struct Heartbeat;
+
+impl HotCommand for Heartbeat {
+    const OPERATION: &'static str = "session.heartbeat";
+    const ACTION: Action = Action::UseLocks;
+    const IN_SESSION: bool = true;
+    const CHANGES_PROJECT: bool = false;
+    type Answer = SessionAt;
+
+    fn entrance(&self) -> Entrance {
+        Entrance::Known
+    }
+
+    fn content(&self) -> Value {
+        Value::Null
+    }
+
+    fn target(&self) -> String {
+        "session".to_owned()
+    }
+
+    fn touches(&self) -> Touches {
+        Touches::default()
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        SessionAt::of(tables, who)
+    }
+}
 
 /// Ends the caller's session and with it everything it holds.
 #[derive(Debug, Clone)]

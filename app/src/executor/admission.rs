@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::refusal::Refusal;
 use chrono::{DateTime, Utc};
-use domain::agents::{Resolved, Session, SessionRequest, resolve};
+use domain::agents::{Offers, Registration, Resolved, Session, SessionRefusal, SessionTtl, heartbeat, register, resolve, vouch};
 use domain::idempotency::{Record, RequestName, Verdict, judge};
 use domain::identity::principal::Denial;
 use domain::identity::project::{self, Project};
@@ -20,13 +20,31 @@ pub(super) struct Known {
     pub(super) sessions: BTreeMap<SessionId, Session>,
 }
 
+/// How a command comes into its session.
+#[derive(Debug, Clone)]
+pub enum Entrance {
+    /// It runs in none. One that is named must live all the same, and is heard from.
+    Beside,
+    /// Into the named one, or the agent's default one; either starts if it is not there.
+    Inside,
+    /// Into one that is there; only a default one starts if it is not.
+    Known,
+    /// Into one that it registers: the named one, or one with a name of the server's making.
+    Registering {
+        /// How long it lives after a sign of life.
+        ttl: SessionTtl,
+        /// What its agent has to offer.
+        offers: Offers,
+    },
+}
+
 /// What is asked.
 pub(super) struct Application<'a> {
     pub(super) call: &'a Call,
     pub(super) authorized: Result<(), Denial>,
     pub(super) fingerprint: Option<[u8; 32]>,
     pub(super) changes_project: bool,
-    pub(super) in_session: bool,
+    pub(super) entrance: Entrance,
 }
 
 /// What comes of it.
@@ -35,14 +53,14 @@ pub(super) enum Admission {
     Refused(Refusal),
     /// It was answered before, so.
     Replay(Value),
-    /// Go on, in this session if one is needed.
+    /// Go on, in this session if there is one.
     Open(Option<Resolved>),
 }
 
 impl Known {
     /// Judges one command; `fresh` names a default session that has to be started.
     pub(super) fn admit(&self, application: &Application<'_>, fresh: SessionId) -> Admission {
-        let Application { call, authorized, fingerprint, changes_project, in_session } = application;
+        let Application { call, authorized, fingerprint, changes_project, entrance } = application;
         if let Err(denial) = authorized {
             return Admission::Refused(denial.clone().into());
         }
@@ -56,18 +74,24 @@ impl Known {
         if *changes_project && let Err(refusal) = project::writable(self.project.as_ref(), &call.project) {
             return Admission::Refused(refusal.into());
         }
-        if !in_session {
-            return Admission::Open(None);
-        }
-        let request = SessionRequest {
-            project: call.project.clone(),
-            agent: call.principal.agent.clone(),
-            agent_type: call.principal.agent_type.clone(),
-            named: call.session.clone(),
-        };
-        match resolve(request, self.session_of(call).cloned(), fresh, self.now) {
-            Ok(resolved) => Admission::Open(Some(resolved)),
+        match self.enter(call, entrance, fresh) {
+            Ok(resolved) => Admission::Open(resolved),
             Err(refusal) => Admission::Refused(refusal.into()),
+        }
+    }
+
+    fn enter(&self, call: &Call, entrance: &Entrance, fresh: SessionId) -> Result<Option<Resolved>, SessionRefusal> {
+        let (request, found, now) = (call.session_request(), self.session_of(call).cloned(), self.now);
+        match (entrance, &call.session) {
+            (Entrance::Beside, _) => vouch(&request, found, now),
+            (Entrance::Known, Some(id)) => heartbeat(&request.agent, id, found, now).map(Some),
+            (Entrance::Inside, _) | (Entrance::Known, None) => resolve(request, found, fresh, now).map(Some),
+            (Entrance::Registering { ttl, offers }, named) => {
+                let found = found.filter(|_| named.is_some());
+                let (project, agent, id) = (request.project, request.agent, request.named.unwrap_or(fresh));
+                let registration = Registration { project, agent, id, ttl: *ttl, offers: offers.clone() };
+                register(registration, found, now).map(Some)
+            }
         }
     }
 

@@ -6,10 +6,11 @@ use crate::executor::Core;
 use crate::executor::admission::{Admission, Application, Known, fingerprint, request_name};
 use crate::executor::command::Happening;
 use crate::executor::hot::{ErasedCommand, ErasedResult, ErasedRuling, Tables, Who};
-use crate::executor::journal::{Journal, Refused, session_died, session_started};
+use crate::executor::journal::{Journal, Refused, session_died, session_registered, session_started};
 use crate::executor::load::load;
 use crate::lane::Runner;
 use crate::refusal::{CallError, Refusal};
+use crate::watcher::{Committed, LOOK_INTERVAL};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::agents::{Resolved, Session};
@@ -119,13 +120,21 @@ impl BatchRunner {
         uow.sessions_seen(&sessions).await?;
         uow.sessions_end(&ended).await?;
         uow.sessions_add(&started).await?;
-        let (locks, work) = (tables.locks.into_changes(), tables.work.into_changes());
+        let (mut locks, work) = (tables.locks.into_changes(), tables.work.into_changes());
+        let news = News::of(&locks, &work);
+        locks.is_news_beside = !news.is_none();
         uow.lock_table_save(project, head, &locks).await?;
         uow.tasks_save(project, &work).await?;
+        for schedule in tables.schedules_changed.iter().filter_map(|id| tables.schedules.get(id)) {
+            uow.schedule_save(project, schedule).await?;
+        }
         journal.append(uow.as_mut()).await?;
         uow.idempotency_add(&records, head.now - TimeDelta::hours(KEPT_HOURS)).await?;
         uow.commit().await?;
-        self.core.doorbell.ring(project, News::of(&locks, &work));
+        let is_due_soon = work.first_due().is_some_and(|due| due < head.now + LOOK_INTERVAL);
+        let committed = Committed { version: head.version, is_news: !news.is_none(), is_due_soon };
+        self.core.watcher.committed(project, committed);
+        self.core.doorbell.ring(project, news);
         Ok(results)
     }
 }
@@ -159,7 +168,7 @@ impl Batch<'_> {
             authorized: command.authorize(&call.principal),
             fingerprint,
             changes_project: command.changes_project(),
-            in_session: command.in_session(),
+            entrance: command.entrance(),
         };
         let admission = self.known.admit(&application, self.core.fresh_session()?);
         let mut session = None;
@@ -198,8 +207,10 @@ impl Batch<'_> {
         match resolved {
             Resolved::Known { session, is_changed } => {
                 if is_changed {
-                    self.known.sessions.insert(session.id.clone(), session.clone());
-                    self.seen.insert(session.id.clone(), session.clone());
+                    let before = self.change(session.clone());
+                    if let Some(happening) = before.and_then(|before| session_registered(&before, &session)) {
+                        self.journal.happened(call, Some(&session.id), happening)?;
+                    }
                 }
                 Ok(session)
             }
@@ -221,14 +232,19 @@ impl Batch<'_> {
 
     fn note_changed_sessions(&mut self) {
         for changed in std::mem::take(&mut self.tables.sessions_changed) {
-            self.known.sessions.insert(changed.id.clone(), changed.clone());
-            match self.started.iter_mut().find(|started| started.id == changed.id) {
-                Some(started) => *started = changed,
-                None => {
-                    self.seen.insert(changed.id.clone(), changed);
-                }
+            self.change(changed);
+        }
+    }
+
+    /// Notes how a session is now; answers how it was.
+    fn change(&mut self, changed: Session) -> Option<Session> {
+        match self.started.iter_mut().find(|started| started.id == changed.id) {
+            Some(started) => *started = changed.clone(),
+            None => {
+                self.seen.insert(changed.id.clone(), changed.clone());
             }
         }
+        self.known.sessions.insert(changed.id.clone(), changed)
     }
 
     /// What ended with this command is known to the next ones, and is not saved as living too.

@@ -1,22 +1,24 @@
 //! What a use case on the hot path looks like: it decides on tables that were loaded for a whole batch.
 
 use crate::call::Call;
+use crate::executor::admission::Entrance;
 use crate::executor::command::Happening;
 use crate::refusal::Refusal;
 use domain::agents::Session;
 use domain::identity::principal::{Action, Denial, Principal, authorize};
-use domain::ids::TaskId;
+use domain::ids::{ScheduleId, TaskId};
 use domain::locks::key::LockKey;
 use domain::locks::lease::{Holder, Token};
 use domain::locks::table::LockTable;
 use domain::work::claim::ClaimFilter;
 use domain::work::rank::Place;
+use domain::work::schedule::Schedule;
 use domain::work::table::WorkTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A change that may be decided together with others of its project, in one unit of work.
 pub trait HotCommand: Send + Sync + 'static {
@@ -30,6 +32,11 @@ pub trait HotCommand: Send + Sync + 'static {
     const CHANGES_PROJECT: bool = true;
     /// What the caller gets.
     type Answer: Serialize + DeserializeOwned + Send + 'static;
+
+    /// How it comes into its session.
+    fn entrance(&self) -> Entrance {
+        if Self::IN_SESSION { Entrance::Inside } else { Entrance::Beside }
+    }
 
     /// The content of the request: the same content under the same idempotency key is the same request.
     fn content(&self) -> Value;
@@ -59,6 +66,8 @@ pub struct Touches {
     pub dead_sessions_max: u32,
     /// Tasks.
     pub work: WorkTouches,
+    /// Schedules.
+    pub schedules: Vec<ScheduleId>,
 }
 
 /// What a command on tasks is about.
@@ -97,6 +106,10 @@ pub struct Tables {
     pub work: WorkTable,
     /// How far the candidates of each choice were loaded: the last place, where the list was cut.
     pub horizons: BTreeMap<(ClaimFilter, Option<Place>), Place>,
+    /// The schedules that were named and are there, each as it is now.
+    pub schedules: BTreeMap<ScheduleId, Schedule>,
+    /// Schedules that a command changed.
+    pub schedules_changed: BTreeSet<ScheduleId>,
     /// Sessions that a command changed otherwise, each as it is now.
     pub sessions_changed: Vec<Session>,
     /// Sessions that end.
@@ -105,11 +118,19 @@ pub struct Tables {
     pub sessions_dead: Vec<Session>,
 }
 
+impl Tables {
+    /// Puts a changed schedule in place of the one before.
+    pub fn change_schedule(&mut self, schedule: Schedule) {
+        self.schedules_changed.insert(schedule.id);
+        self.schedules.insert(schedule.id, schedule);
+    }
+}
+
 /// Who wants it.
 pub struct Who<'a> {
     /// The call.
     pub call: &'a Call,
-    /// The session it runs in, if the command needs one.
+    /// The session it runs in, or beside.
     pub session: Option<&'a Session>,
 }
 
@@ -164,6 +185,7 @@ pub(super) type ErasedResult = Result<Box<dyn Any + Send>, Refusal>;
 pub(super) trait ErasedCommand: Send + Sync {
     fn operation(&self) -> &'static str;
     fn in_session(&self) -> bool;
+    fn entrance(&self) -> Entrance;
     fn changes_project(&self) -> bool;
     fn authorize(&self, principal: &Principal) -> Result<(), Denial>;
     fn content(&self) -> Value;
@@ -180,6 +202,10 @@ impl<C: HotCommand> ErasedCommand for C {
 
     fn in_session(&self) -> bool {
         C::IN_SESSION
+    }
+
+    fn entrance(&self) -> Entrance {
+        HotCommand::entrance(self)
     }
 
     fn changes_project(&self) -> bool {

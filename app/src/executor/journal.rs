@@ -97,7 +97,7 @@ pub(super) struct Refused<'a> {
 
 /// The start of a session, as it happened.
 pub(super) fn session_started(session: &Session) -> Happening {
-    let body = json!({ "session": session.id, "agent": session.agent, "is_default": session.is_default });
+    let body = session_body(session);
     let change = Change {
         operation: "session.start".to_owned(),
         target: session.id.to_string(),
@@ -105,6 +105,24 @@ pub(super) fn session_started(session: &Session) -> Happening {
         after: Some(body.clone()),
     };
     Happening { change, kind: "session.started", body, by_itself: false }
+}
+
+/// A session's TTL or offers became others; `None` if they are as before.
+pub(super) fn session_registered(before: &Session, session: &Session) -> Option<Happening> {
+    let is_same = before.ttl == session.ttl && before.offers == session.offers;
+    let body = session_body(session);
+    let change = Change {
+        operation: "session.register".to_owned(),
+        target: session.id.to_string(),
+        before: Some(session_body(before)),
+        after: Some(body.clone()),
+    };
+    (!is_same).then_some(Happening { change, kind: "session.registered", body, by_itself: false })
+}
+
+fn session_body(session: &Session) -> Value {
+    let Session { id, agent, is_default, ttl, offers, .. } = session;
+    json!({ "session": id, "agent": agent, "is_default": is_default, "ttl_seconds": ttl, "offers": offers })
 }
 
 /// The end of a session that was not heard from, as somebody noticed it.

@@ -5,7 +5,7 @@ use crate::executor::batch::HotJob;
 use crate::executor::hot::{Choice, Tables, Touches, WorkTouches};
 use domain::agents::Session;
 use domain::idempotency::RequestName;
-use domain::ids::{ProjectId, SessionId, TaskId};
+use domain::ids::{ProjectId, ScheduleId, SessionId, TaskId};
 use domain::locks::changes::Loaded as LoadedLocks;
 use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::Token;
@@ -57,12 +57,23 @@ pub(super) async fn load(
     }
     let ending: Vec<SessionId> = ending.into_iter().collect();
     let (work, horizons) = load_work(uow, project, head, &touches.work, &ending, &known).await?;
+    let mut schedules = BTreeMap::new();
+    for id in &touches.schedules {
+        schedules.extend(uow.schedule_find(project, *id).await?.map(|schedule| (*id, schedule)));
+    }
     let mut locks = load_locks(uow, project, head, touches, &ending, &work).await?;
     let work = WorkTable::new(work, &mut locks);
-    Ok((
-        known,
-        Tables { locks, work, horizons, sessions_changed: Vec::new(), sessions_ended: Vec::new(), sessions_dead: dead },
-    ))
+    let tables = Tables {
+        locks,
+        work,
+        horizons,
+        schedules,
+        schedules_changed: BTreeSet::new(),
+        sessions_changed: Vec::new(),
+        sessions_ended: Vec::new(),
+        sessions_dead: dead,
+    };
+    Ok((known, tables))
 }
 
 /// What all commands of a batch touch.
@@ -73,6 +84,7 @@ struct Touched {
     expired_rows_max: u32,
     dead_sessions_max: u32,
     work: TouchedWork,
+    schedules: BTreeSet<ScheduleId>,
 }
 
 #[derive(Default)]
@@ -89,13 +101,14 @@ impl Touched {
     fn of(jobs: &[&HotJob]) -> Self {
         let mut all = Self::default();
         for job in jobs {
-            let Touches { keys, tokens, own_session: _, expired_rows_max, dead_sessions_max, work } =
+            let Touches { keys, tokens, own_session: _, expired_rows_max, dead_sessions_max, work, schedules } =
                 job.command.touches();
             all.keys.extend(keys);
             all.tokens.extend(tokens);
             all.expired_rows_max = all.expired_rows_max.max(expired_rows_max);
             all.dead_sessions_max = all.dead_sessions_max.max(dead_sessions_max);
             all.work.add(work);
+            all.schedules.extend(schedules);
         }
         all
     }
@@ -122,7 +135,7 @@ async fn load_sessions(
     project: &ProjectId,
     jobs: &[&HotJob],
 ) -> Result<BTreeMap<SessionId, Session>, StoreError> {
-    let callers = || jobs.iter().filter(|job| job.command.in_session()).map(|job| &job.call);
+    let callers = || jobs.iter().map(|job| &job.call);
     let named: BTreeSet<SessionId> = callers().filter_map(|call| call.session.clone()).collect();
     let default_of: BTreeSet<_> =
         callers().filter(|call| call.session.is_none()).map(|call| call.principal.agent.clone()).collect();

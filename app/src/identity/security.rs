@@ -5,7 +5,7 @@ use crate::executor::Executor;
 use crate::http::problem::{FieldError, Problem, kinds};
 use crate::http::request_id::RequestContext;
 use crate::identity::authenticate::{AuthError, Authenticator};
-use crate::refusal::Refusal;
+use crate::refusal::{CallError, Refusal};
 use crate::telemetry::Metrics;
 use domain::idempotency::IdempotencyKey;
 use domain::identity::principal::{Scope, project_of, speaks_for};
@@ -101,7 +101,8 @@ impl FrontDoor {
     }
 
     /// Who calls, where and as what; or the problem to answer with: 401 without a good key, 422 for a header that
-    /// cannot be read, 403 for a claim the key does not bear out, 503 when the store cannot say.
+    /// cannot be read, 403 for a claim the key does not bear out, 503 when the store cannot say. A read is a sign of life
+    /// of its session, and is refused with 410 if that lives no more.
     pub async fn admit(&self, request: &Request) -> Result<Call, Problem> {
         let started = Instant::now();
         let headers = request.headers();
@@ -140,18 +141,25 @@ impl FrontDoor {
             started,
         };
         match project {
-            Ok(project) => {
-                call.project = project;
-                Ok(call)
-            }
-            Err(denial) => Err(self.turn_away(request, &call, denial.into()).await),
+            Ok(project) => call.project = project,
+            Err(denial) => return Err(self.turn_away(request, &call, denial.into()).await),
         }
+        // Whatever changes something is judged where it is decided, a replay before everything else.
+        if is_read(request) {
+            let heard = self.executor.signs_of_life().heard(self.executor.store(), &call).await;
+            match heard {
+                Ok(()) => {}
+                Err(CallError::Refused(refusal)) => return Err(self.turn_away(request, &call, refusal).await),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(call)
     }
 
     /// A refusal of an authenticated call that would have changed something is audited, in the key's own project.
     async fn turn_away(&self, request: &Request, call: &Call, refusal: Refusal) -> Problem {
         let method = request.method();
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        if is_read(request) {
             self.metrics.refusal(refusal.slug());
             return refusal.into();
         }
@@ -161,6 +169,10 @@ impl FrontDoor {
             Err(error) => error.into(),
         }
     }
+}
+
+fn is_read(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// The same answer whatever was wrong with the key.

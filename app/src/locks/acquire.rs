@@ -5,7 +5,8 @@ use crate::executor::{Answered, Executor};
 use crate::locks::commands::{AcquireAnswer, AcquireOnce, LeasesAt, Leave};
 use crate::refusal::CallError;
 use crate::telemetry::Metrics;
-use chrono::{DateTime, Utc};
+use crate::watcher::Waiting;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::TicketId;
 use domain::locks::conflict::{Conflict, Obstacle};
 use domain::locks::lease::{Reason, Ttl};
@@ -14,10 +15,6 @@ use domain::locks::wants::Wants;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-
-/// How often somebody in line looks again without being woken: the bound for news from other servers (1 s) less what a
-/// look costs.
-const POLL_INTERVAL: Duration = Duration::from_millis(750);
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -52,6 +49,8 @@ impl AcquireLocks {
     pub async fn acquire(&self, call: &Call, request: &AcquireRequest) -> Result<Answered<LeasesAt>, CallError> {
         let started = Instant::now();
         let deadline = started + request.wait;
+        let waiting = (!request.wait.is_zero()).then(|| self.executor.watcher().wait_in(&call.project));
+        let until_refresh = || waiting.as_ref().map_or(Duration::ZERO, Waiting::until_refresh);
         let mut listener = self.executor.doorbell().listen();
         let mut place = PlaceGuard { executor: self.executor.clone(), call: call.clone(), ticket: None };
         let mut attempt = AcquireOnce {
@@ -82,7 +81,7 @@ impl AcquireLocks {
                 }
                 Ok(Answered { answer: AcquireAnswer::InLine { conflicts, now, .. }, .. }) => {
                     attempt.ticket = Some(ticket);
-                    let look_again = next_look(&conflicts, now, deadline);
+                    let look_again = next_look(&conflicts, now, deadline).min(until_refresh());
                     tokio::select! {
                         () = listener.heard_of_locks(&call.project, &request.wants) => {}
                         () = tokio::time::sleep(look_again) => {}
@@ -109,16 +108,15 @@ impl AcquireLocks {
     }
 }
 
-/// Until the earliest lease in the way ends, but no longer than the poll interval and the caller's patience.
+/// Until the earliest lease in the way ends, but no longer than the caller's patience.
 fn next_look(conflicts: &[Conflict], now: DateTime<Utc>, deadline: Instant) -> Duration {
     let until = |conflict: &Conflict| match conflict.obstacle {
-        Obstacle::Holder { until, .. } => (until - now).to_std().ok(),
+        // A millisecond on top, so that an expiry is not looked at just before it happens.
+        Obstacle::Holder { until, .. } => (until - now + TimeDelta::milliseconds(1)).to_std().ok(),
         Obstacle::AheadInLine { .. } => None,
     };
-    let expiry = conflicts.iter().filter_map(until).min().unwrap_or(POLL_INTERVAL);
     let patience = deadline.saturating_duration_since(Instant::now());
-    // A millisecond on top, so that an expiry is not looked at just before it happens.
-    (expiry + Duration::from_millis(1)).min(POLL_INTERVAL).min(patience)
+    conflicts.iter().filter_map(until).fold(patience, Duration::min)
 }
 
 /// Gives the place in line up when the caller goes away.

@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::executor::Executor;
 use crate::refusal::{CallError, Refusal};
 use chrono::{DateTime, Utc};
-use domain::agents::SessionRefusal;
+use domain::agents::vouch;
 use domain::identity::principal::{Action, authorize};
 use domain::identity::project::ProjectRefusal;
 use domain::ids::SessionId;
@@ -48,10 +48,10 @@ impl LockQueries {
     pub async fn check(&self, call: &Call, wants: &Wants) -> Result<(Vec<Conflict>, DateTime<Utc>), CallError> {
         authorize(&call.principal, Action::UseLocks).map_err(Refusal::Denied)?;
         let mut uow = self.executor.store().begin_read().await?;
-        let holder =
-            Holder { agent: call.principal.agent.clone(), session: self.own_session(uow.as_mut(), call).await? };
         let keys: Vec<LockKey> = wants.keys().cloned().collect();
         let (table, _) = snapshot(uow.as_mut(), call, &keys).await?;
+        let session = self.own_session(uow.as_mut(), call, table.now()).await?;
+        let holder = Holder { agent: call.principal.agent.clone(), session };
         Ok((table.check(&holder, wants), table.now()))
     }
 
@@ -85,15 +85,22 @@ impl LockQueries {
         Ok((uow.lease_list(&call.project, filter, now, after, size).await?, now))
     }
 
-    /// The session that an acquire of this call would run in.
-    async fn own_session(&self, uow: &mut dyn UnitOfWork, call: &Call) -> Result<SessionId, CallError> {
+    /// The session that an acquire of this call would run in. The call is a sign of life of it.
+    async fn own_session(
+        &self,
+        uow: &mut dyn UnitOfWork,
+        call: &Call,
+        now: DateTime<Utc>,
+    ) -> Result<SessionId, CallError> {
         let default_of = if call.session.is_none() { std::slice::from_ref(&call.principal.agent) } else { &[] };
         let found = uow.sessions_load(&call.project, call.session.as_slice(), default_of).await?.pop();
-        match (found, &call.session) {
-            (Some(session), _) if session.agent != call.principal.agent => {
-                Err(Refusal::Session(SessionRefusal::NotYours { id: session.id }).into())
+        let vouched = vouch(&call.session_request(), found, now).map_err(Refusal::Session)?;
+        match (vouched, &call.session) {
+            (Some(resolved), _) => {
+                let id = resolved.session().id.clone();
+                self.executor.signs_of_life().note(resolved);
+                Ok(id)
             }
-            (Some(session), _) => Ok(session.id),
             (None, Some(id)) => Ok(id.clone()),
             // It has none yet: a name that nobody else has, for any fixed one could be somebody's.
             (None, None) => SessionId::parse(&format!("ses_{}", self.executor.ids().random_name()))
@@ -107,7 +114,7 @@ fn unknown_project(call: &Call) -> CallError {
 }
 
 /// The table around some keys as it is now, and what of it had run out.
-async fn snapshot(
+pub(crate) async fn snapshot(
     uow: &mut dyn UnitOfWork,
     call: &Call,
     keys: &[LockKey],

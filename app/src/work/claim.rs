@@ -6,6 +6,7 @@ pub mod views;
 use crate::call::Call;
 use crate::executor::Executor;
 use crate::refusal::CallError;
+use crate::watcher::Waiting;
 use crate::work::commands::{ClaimOnce, Look};
 use crate::work::reading::{HandedOut, Reader};
 use domain::work::claim::{CANDIDATES_MAX, ClaimFilter, ClaimSize, PassedOver};
@@ -15,10 +16,6 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-
-/// How often somebody who waits looks again without being woken: the bound for news from other servers (1 s) less what a
-/// look costs.
-const POLL_INTERVAL: Duration = Duration::from_millis(750);
 
 /// How many looks one pass over the queue may take: each sees at least 50 candidates.
 const LOOKS_MAX: u32 = CANDIDATES_MAX / 50;
@@ -66,6 +63,8 @@ impl ClaimTasks {
     /// Claims tasks, waiting for as long as asked until there is one.
     pub async fn claim(&self, call: &Call, request: &ClaimRequest) -> Result<ClaimAnswer, CallError> {
         let deadline = Instant::now() + request.wait;
+        let waiting = (!request.wait.is_zero()).then(|| self.executor.watcher().wait_in(&call.project));
+        let until_refresh = || waiting.as_ref().map_or(Duration::ZERO, Waiting::until_refresh);
         let mut listener = self.executor.doorbell().listen();
         loop {
             let is_last = Instant::now() >= deadline || self.stopping.is_cancelled();
@@ -78,7 +77,7 @@ impl ClaimTasks {
             let patience = deadline.saturating_duration_since(Instant::now());
             tokio::select! {
                 () = listener.heard_of_work(&call.project, &request.filter, was_passed_over) => {}
-                () = tokio::time::sleep(POLL_INTERVAL.min(patience)) => {}
+                () = tokio::time::sleep(until_refresh().min(patience)) => {}
                 () = self.stopping.cancelled() => {}
             }
         }

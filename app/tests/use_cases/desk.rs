@@ -42,6 +42,8 @@ impl Desk {
         let executor = Executor::new(store.clone(), ids, metrics.clone());
         let stopping = CancellationToken::new();
         let locks = AcquireLocks::new(executor.clone(), metrics, stopping.clone());
+        let (watching, stop) = (executor.clone(), stopping.clone());
+        tokio::spawn(async move { watching.watcher().watch(watching.store(), &stop).await });
         Self { store, executor, locks, stopping }
     }
 

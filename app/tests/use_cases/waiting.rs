@@ -44,21 +44,6 @@ async fn a_waiter_is_woken_by_a_release() {
 }
 
 #[tokio::test]
-async fn a_waiter_on_another_server_looks_for_itself() {
-    let here = Desk::new();
-    let there = Arc::new(Desk::over(here.store.clone()));
-    let lease = here.acquire(&call("a"), &["x"], NO_WAIT).await.unwrap().remove(0);
-    let waiting = tokio::spawn({
-        let there = there.clone();
-        async move { there.acquire(&call("b"), &["x"], LONG).await }
-    });
-    until(async || here.line_length().await == 1).await;
-    release(&here.executor, "a", &lease).await;
-    let granted = tokio::time::timeout(Duration::from_secs(3), waiting).await.expect("within the poll bound");
-    granted.unwrap().unwrap();
-}
-
-#[tokio::test]
 async fn a_wait_that_is_over_keeps_the_place() {
     let desk = Desk::new();
     let lease = desk.acquire(&call("a"), &["x"], NO_WAIT).await.unwrap().remove(0);

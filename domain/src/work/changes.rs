@@ -7,7 +7,7 @@ use crate::work::attempt::Attempt;
 use crate::work::content::Content;
 use crate::work::event::WorkEvent;
 use crate::work::name::{ConcurrencyKey, TaskType};
-use crate::work::task::{Status, Task};
+use crate::work::task::{Status, Task, TaskState};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,6 +105,16 @@ impl Changes {
             .filter_map(|changed| changed.after.terms.concurrency.as_ref())
             .map(|concurrency| concurrency.key.clone())
             .collect()
+    }
+
+    /// When the first of these tasks that wait for their time may be claimed.
+    pub fn first_due(&self) -> Option<DateTime<Utc>> {
+        let tasks = self.new.iter().map(|new| &new.task).chain(self.changed.iter().map(|changed| &changed.after));
+        let due = tasks.filter_map(|task| match task.state {
+            TaskState::Scheduled { until, .. } => Some(until),
+            _ => None,
+        });
+        due.min()
     }
 
     /// Whether nothing has to be saved.

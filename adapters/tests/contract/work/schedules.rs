@@ -151,9 +151,9 @@ async fn only_the_revision_right_before_can_be_changed(store: Arc<TestStore>) {
 /// Two servers that would fire the same schedule at once.
 async fn what_was_found_by_who_may_write_stays_as_it_is_until_commit(store: Arc<TestStore>) {
     add(&store, &[schedule(1, Some(second(1)))]).await;
+    let door = store.second_door().await;
     let mut first = store.begin().await;
     let found = first.schedule_find(&default_project(), schedule_id(1)).await.unwrap().unwrap();
-    let door = store.second_door().await;
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let mut second_comer = door.begin().await.unwrap();

@@ -9,10 +9,10 @@ use crate::http::problem::kinds::{
     BODY_TOO_LARGE, BUSY, CLAIM_STALE, CLAIM_UNKNOWN, DEADLINE_PASSED, DEADLOCK, EXPIRY_PASSED, IDEMPOTENCY_KEY_REUSED,
     INTERNAL, INVALID_VALUE, KEY_REVOKED, KEY_UNKNOWN, LINE_FULL, LOCK_HELD, MALFORMED_REQUEST, METHOD_NOT_ALLOWED,
     NEEDS_ALL_PROJECTS, NOT_HOLDER, NOT_YOUR_AGENT, NOT_YOUR_PROJECT, PROJECT_ARCHIVED, PROJECT_DEFAULT_STAYS,
-    PROJECT_EXISTS, PROJECT_UNKNOWN, ROLE_TOO_LOW, SESSION_ENDED, SESSION_NOT_YOURS, SHUTTING_DOWN, SUBMISSION_REFUSED,
-    TASK_ENDED, TASK_NOT_DEAD, TASK_RUNNING, TASK_UNKNOWN, TICKET_EXPIRED, TICKET_MISMATCH, TICKET_NOT_YOURS,
-    TIME_OUT_OF_REACH, TIMEOUT, TOKEN_STALE, TOKEN_UNKNOWN, TOKENS_USED_UP, UNAUTHENTICATED, UNAVAILABLE,
-    UNSUPPORTED_MEDIA_TYPE,
+    PROJECT_EXISTS, PROJECT_UNKNOWN, ROLE_TOO_LOW, SCHEDULE_EXISTS, SCHEDULE_NEVER_FIRES, SCHEDULE_UNKNOWN,
+    SCHEDULES_FULL, SESSION_ENDED, SESSION_NOT_YOURS, SESSION_UNKNOWN, SHUTTING_DOWN, SUBMISSION_REFUSED, TASK_ENDED,
+    TASK_NOT_DEAD, TASK_RUNNING, TASK_UNKNOWN, TICKET_EXPIRED, TICKET_MISMATCH, TICKET_NOT_YOURS, TIME_OUT_OF_REACH,
+    TIMEOUT, TOKEN_STALE, TOKEN_UNKNOWN, TOKENS_USED_UP, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
 };
 
 /// Problems that come together.
@@ -20,11 +20,13 @@ type Group = &'static [&'static Kind];
 
 /// Any operation.
 const OPEN: Group = &[&METHOD_NOT_ALLOWED, &INTERNAL, &TIMEOUT];
-/// Behind a key.
+/// Behind a key, and so of an agent that may name a session.
 const KEYED: Group = &[
     &UNAUTHENTICATED,
     &NOT_YOUR_AGENT,
     &NOT_YOUR_PROJECT,
+    &SESSION_NOT_YOURS,
+    &SESSION_ENDED,
     &INVALID_VALUE,
     &METHOD_NOT_ALLOWED,
     &INTERNAL,
@@ -41,8 +43,6 @@ const CHANGE: Group = &[&IDEMPOTENCY_KEY_REUSED, &BUSY];
 const WRITE: Group = &[&PROJECT_UNKNOWN, &PROJECT_ARCHIVED, &IDEMPOTENCY_KEY_REUSED, &BUSY];
 /// Stands in a lane of its project, which may have closed.
 const HOT: Group = &[&SHUTTING_DOWN];
-/// Runs in a session.
-const SESSION: Group = &[&SESSION_NOT_YOURS, &SESSION_ENDED];
 /// Is about tokens of the caller's own.
 const OWN_TOKENS: Group = &[&TOKEN_UNKNOWN, &NOT_HOLDER, &TOKEN_STALE];
 /// Concerns projects as such.
@@ -58,46 +58,68 @@ const OWN_CLAIM: Group = &[&TASK_UNKNOWN, &CLAIM_UNKNOWN, &NOT_HOLDER, &CLAIM_ST
 /// Steers a task.
 const STEER: Group = &[&TASK_UNKNOWN, &ROLE_TOO_LOW];
 
+/// Keeps schedules.
+const STEER_SCHEDULES: Group = &[&ROLE_TOO_LOW];
+
 /// Every operation, by its id.
 const OPERATIONS: &[(&str, &[Group])] = &[
-    ("acquire_locks", &[KEYED, BODY, WRITE, HOT, SESSION, ACQUIRE]),
+    ("acquire_locks", &[KEYED, BODY, WRITE, HOT, ACQUIRE]),
     ("archive_project", &[KEYED, WRITE, ALL_PROJECTS, &[&PROJECT_DEFAULT_STAYS]]),
-    ("cancel_task", &[KEYED, BODY, WRITE, HOT, SESSION, STEER, &[&TASK_ENDED]]),
-    ("check_locks", &[KEYED, BODY, PROJECT, &[&SESSION_NOT_YOURS]]),
-    ("claim_tasks", &[KEYED, BODY, WRITE, HOT, SESSION, &[&TOKENS_USED_UP]]),
-    ("complete_task", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_CLAIM]),
+    ("cancel_task", &[KEYED, BODY, WRITE, HOT, STEER, &[&TASK_ENDED]]),
+    ("check_locks", &[KEYED, BODY, PROJECT]),
+    ("claim_tasks", &[KEYED, BODY, WRITE, HOT, &[&TOKENS_USED_UP]]),
+    ("complete_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
+    ("count_tasks", &[KEYED, PROJECT]),
     ("create_key", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &NEEDS_ALL_PROJECTS, &EXPIRY_PASSED]]),
     ("create_project", &[KEYED, BODY, WRITE, ALL_PROJECTS, &[&PROJECT_EXISTS]]),
-    ("discard_task", &[KEYED, WRITE, HOT, SESSION, STEER, &[&TASK_NOT_DEAD]]),
-    ("end_session", &[KEYED, WRITE, HOT, SESSION]),
-    ("fail_task", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_CLAIM]),
+    (
+        "create_schedule",
+        &[KEYED, BODY, WRITE, STEER_SCHEDULES, &[&SCHEDULE_EXISTS, &SCHEDULES_FULL, &SCHEDULE_NEVER_FIRES]],
+    ),
+    ("discard_task", &[KEYED, WRITE, HOT, STEER, &[&TASK_NOT_DEAD]]),
+    ("end_session", &[KEYED, WRITE, HOT]),
+    ("fail_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
     ("force_release_lock", &[KEYED, BODY, WRITE, HOT, &[&ROLE_TOO_LOW, &TOKEN_UNKNOWN, &TOKEN_STALE]]),
+    ("get_schedule", &[KEYED, PROJECT, &[&SCHEDULE_UNKNOWN]]),
+    ("get_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
+    ("graph_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("health", &[OPEN]),
-    ("heartbeat_task", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_CLAIM]),
-    ("leave_line", &[KEYED, WRITE, HOT, SESSION, &[&TICKET_NOT_YOURS]]),
+    ("heartbeat_session", &[KEYED, PROJECT, CHANGE, HOT, &[&SESSION_UNKNOWN]]),
+    ("heartbeat_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
+    ("leave_line", &[KEYED, WRITE, HOT, &[&TICKET_NOT_YOURS]]),
+    ("list_attempts", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("list_audit_entries", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
     ("list_keys", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
     ("list_locks", &[KEYED, PROJECT]),
     ("list_projects", &[KEYED, ALL_PROJECTS]),
+    ("list_schedules", &[KEYED, PROJECT]),
+    ("list_sessions", &[KEYED, PROJECT]),
+    ("list_tasks", &[KEYED, PROJECT]),
     ("live", &[OPEN]),
     ("lock_status", &[KEYED, PROJECT]),
     ("me", &[KEYED, PROJECT]),
     ("metrics", &[OPEN]),
+    ("pause_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
     ("ready", &[OPEN]),
-    ("release_all_locks", &[KEYED, WRITE, HOT, SESSION]),
-    ("release_locks", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_TOKENS]),
-    ("release_task", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_CLAIM]),
-    ("renew_locks", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_TOKENS]),
-    ("reprioritize_task", &[KEYED, BODY, WRITE, HOT, SESSION, STEER, &[&TASK_ENDED]]),
+    ("register_session", &[KEYED, BODY, WRITE, HOT]),
+    ("release_all_locks", &[KEYED, WRITE, HOT]),
+    ("release_locks", &[KEYED, BODY, WRITE, HOT, OWN_TOKENS]),
+    ("release_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
+    ("remove_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
+    ("renew_locks", &[KEYED, BODY, WRITE, HOT, OWN_TOKENS]),
+    ("reprioritize_task", &[KEYED, BODY, WRITE, HOT, STEER, &[&TASK_ENDED]]),
     (
         "reschedule_task",
-        &[KEYED, BODY, WRITE, HOT, SESSION, STEER, &[&TASK_ENDED, &TASK_RUNNING, &DEADLINE_PASSED, &TIME_OUT_OF_REACH]],
+        &[KEYED, BODY, WRITE, HOT, STEER, &[&TASK_ENDED, &TASK_RUNNING, &DEADLINE_PASSED, &TIME_OUT_OF_REACH]],
     ),
-    ("retry_task", &[KEYED, WRITE, HOT, SESSION, STEER, &[&TASK_NOT_DEAD, &DEADLINE_PASSED]]),
+    ("resume_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
+    ("retry_task", &[KEYED, WRITE, HOT, STEER, &[&TASK_NOT_DEAD, &DEADLINE_PASSED]]),
     ("revoke_key", &[KEYED, PROJECT, CHANGE, KNOWN_KEY]),
     ("rotate_key", &[KEYED, WRITE, KNOWN_KEY]),
-    ("snooze_task", &[KEYED, BODY, WRITE, HOT, SESSION, OWN_CLAIM, &[&TIME_OUT_OF_REACH]]),
-    ("submit_tasks", &[KEYED, BODY, WRITE, HOT, SESSION, &[&SUBMISSION_REFUSED]]),
+    ("run_schedule", &[KEYED, WRITE, HOT, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
+    ("snooze_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM, &[&TIME_OUT_OF_REACH]]),
+    ("submit_tasks", &[KEYED, BODY, WRITE, HOT, &[&SUBMISSION_REFUSED]]),
+    ("why_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
 ];
 
 /// Lists, for every operation of the document that is in the table, each status it may be answered with and which
