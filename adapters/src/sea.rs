@@ -106,16 +106,16 @@ impl SeaStore {
         Ok(self.unit_on(On::Transaction(begun), source, access))
     }
 
-    /// A unit of work that writes and has begun no transaction.
-    async fn optimistic_unit(&self) -> Result<SeaUnitOfWork, StoreError> {
+    /// A unit of work that has begun no transaction.
+    async fn optimistic_unit(&self, access: Access) -> Result<SeaUnitOfWork, StoreError> {
         let source = &self.sources.writers;
         let on = match source.connection().await? {
             Ok(loose) => On::Optimistic(Box::new(Optimistic::new(loose))),
             Err(turn) => On::Transaction(
-                source.begin_in_turn(turn, transaction_options(self.backend, Access::Write)).await?,
+                source.begin_in_turn(turn, transaction_options(self.backend, access)).await?,
             ),
         };
-        Ok(self.unit_on(on, source, Access::Write))
+        Ok(self.unit_on(on, source, access))
     }
 
     fn unit_on(&self, on: On, source: &Arc<Source>, access: Access) -> SeaUnitOfWork {
@@ -151,9 +151,16 @@ impl Store for SeaStore {
 
     async fn begin_optimistic(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         match self.backend {
-            DbBackend::Postgres => Ok(Box::new(self.optimistic_unit().await?)),
+            DbBackend::Postgres => Ok(Box::new(self.optimistic_unit(Access::Write).await?)),
             // One writer, who locks everything, and a round trip is a call.
             _ => self.begin().await,
+        }
+    }
+
+    async fn begin_glance(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        match self.backend {
+            DbBackend::Postgres => Ok(Box::new(self.optimistic_unit(Access::Read).await?)),
+            _ => self.begin_read().await,
         }
     }
 

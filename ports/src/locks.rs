@@ -42,6 +42,8 @@ pub struct Ahead {
     pub dependents_load: Vec<TaskId>,
     /// Choices among the ready tasks, so many rows of each. Where there are any, also what is running.
     pub tasks_claimable: Vec<(ClaimFilter, Option<Place>, u32)>,
+    /// Tasks due when the table is locked, at most so many.
+    pub tasks_due: u32,
 }
 
 /// What those who wait for something in a project want to know of it.

@@ -77,6 +77,11 @@ pub trait Store: Send + Sync {
     }
     /// Begins a unit of work that only reads; it never waits for a writer. Writing in it is an error.
     async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+    /// As [`Self::begin_read`], for single questions and for what never changes: each sees what is committed when it is
+    /// asked.
+    async fn begin_glance(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        self.begin_read().await
+    }
     /// Answers whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Compares the schema with what this binary knows.

@@ -4,6 +4,7 @@
 //! Everything that is decided under a project's lock table changes the table's revision. What was read at a revision is
 //! true as long as the revision stands, and the statement that writes raises it, or writes nothing.
 
+use crate::sea::clock::CLOCK_US;
 use crate::sea::source::Loose;
 use domain::ids::ProjectId;
 use ports::locks::TableHead;
@@ -124,10 +125,13 @@ fn still(read: &Read) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
+/// The one instant of queries that are asked together, in microseconds. It is later than what they see.
+pub(super) const NOW_US: &str = "(SELECT us FROM clock)";
+
 /// Many queries as one, each answering its rows as one text of JSON.
 pub(super) fn asked_together(queries: &[Statement]) -> Statement {
     let mut values: Vec<Value> = Vec::new();
-    let mut sql = "SELECT ".to_owned();
+    let mut sql = format!("WITH clock AS MATERIALIZED (SELECT {CLOCK_US} AS us) SELECT ");
     for (at, query) in queries.iter().enumerate() {
         let comma = if at == 0 { "" } else { ", " };
         let part = renumbered(&query.sql, values.len());

@@ -6,6 +6,7 @@ use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
 use crate::sea::optimistic::{Later, Optimistic, asked_together, is_overtaken};
 use crate::sea::sidecar::Sidecar;
 use crate::sea::source::{Begun, Source};
+use crate::sea::transaction_options;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
@@ -13,7 +14,7 @@ use ports::locks::TableHead;
 use ports::store::{StoreError, UnitOfWork};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QuerySelect, QueryTrait, Select, Statement,
-    TransactionOptions, Value,
+    Value,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,8 +68,8 @@ pub struct SeaUnitOfWork {
     pub(super) tables: BTreeMap<ProjectId, TableHead>,
     /// Queries that were asked ahead, and their rows as JSON.
     ahead: Vec<(Statement, String)>,
-    /// Queries that are only noted, to be asked ahead, and answered with nothing.
-    noted: Option<Vec<Statement>>,
+    /// Queries that are only noted, and how to ask them ahead; they are answered with nothing.
+    noted: Option<Vec<(Statement, Statement)>>,
 }
 
 impl SeaUnitOfWork {
@@ -142,14 +143,29 @@ impl SeaUnitOfWork {
         what: &'static str,
     ) -> Result<Vec<R>, StoreError> {
         if let Some(noted) = &mut self.noted {
-            noted.push(statement);
+            noted.push((statement.clone(), statement));
             return Ok(Vec::new());
         }
-        let Some(at) = self.ahead.iter().position(|(asked, _)| *asked == statement) else {
-            return self.rows(statement, what).await;
-        };
+        match self.take_ahead(&statement, what)? {
+            Some(rows) => Ok(rows),
+            None => self.rows(statement, what).await,
+        }
+    }
+
+    /// Whether anything was asked ahead and not yet come to.
+    pub(super) fn has_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    /// The rows of a query that was asked ahead.
+    pub(super) fn take_ahead<R: DeserializeOwned>(
+        &mut self,
+        query: &Statement,
+        what: &'static str,
+    ) -> Result<Option<Vec<R>>, StoreError> {
+        let Some(at) = self.ahead.iter().position(|(asked, _)| asked == query) else { return Ok(None) };
         let (_, rows) = self.ahead.swap_remove(at);
-        let rows = serde_json::from_str(&rows);
+        let rows = serde_json::from_str(&rows).map(Some);
         rows.map_err(|error| self.spoil(StoreError::Corrupt { what: what.to_owned(), source: Box::new(error) }))
     }
 
@@ -160,18 +176,23 @@ impl SeaUnitOfWork {
 
     /// Asks all that was noted at once, to be answered when [`Self::rows_ahead`] comes to it.
     pub(super) async fn ask(&mut self, what: &'static str) -> Result<(), StoreError> {
-        let queries = self.noted.take().unwrap_or_default();
+        let (queries, asked): (Vec<_>, Vec<_>) = self.noted.take().unwrap_or_default().into_iter().unzip();
         if queries.is_empty() {
             return Ok(());
         }
-        let together = asked_together(&queries);
-        for row in self.query(together, what).await? {
-            for (at, query) in queries.iter().enumerate() {
-                let rows = row.try_get_by_index::<String>(at).map_err(|error| self.spoil(sort(error, what)))?;
-                self.ahead.push((query.clone(), rows));
-            }
+        let Some(row) = self.query(asked_together(&asked), what).await?.pop() else { return Ok(()) };
+        for (at, query) in queries.into_iter().enumerate() {
+            let rows = row.try_get_by_index::<String>(at).map_err(|error| self.spoil(sort(error, what)))?;
+            self.ahead.push((query, rows));
         }
         Ok(())
+    }
+
+    /// Notes a query that is asked in other words than it will be named by.
+    pub(super) fn note_as(&mut self, query: Statement, asked: Statement) {
+        if let Some(noted) = &mut self.noted {
+            noted.push((query, asked));
+        }
     }
 
     /// After a first query that found no database: another connection may. Nothing has happened yet.
@@ -230,6 +251,7 @@ impl SeaUnitOfWork {
     ) -> Result<(), StoreError> {
         if let On::Optimistic(optimistic) = &mut self.on
             && optimistic.read.is_some()
+            && self.access == Access::Write
         {
             self.ahead.clear();
             optimistic.later.push(Later { statement, rows, what });
@@ -247,7 +269,8 @@ impl SeaUnitOfWork {
         let On::Optimistic(optimistic) = std::mem::replace(&mut self.on, On::Nothing) else { return Ok(()) };
         let Optimistic { loose, read, later, reads: _ } = *optimistic;
         drop(loose.connection);
-        let begun = self.source.begin_in_turn(loose.turn, TransactionOptions::default()).await;
+        let options = transaction_options(self.dialect.0, self.access);
+        let begun = self.source.begin_in_turn(loose.turn, options).await;
         self.on = On::Transaction(self.check(begun)?);
         if let Some(read) = read {
             let statement = self.statement(

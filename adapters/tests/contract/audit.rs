@@ -220,7 +220,7 @@ async fn the_database_itself_refuses_to_remove_lines_that_were_not_given_up(stor
     for sql in [
         "UPDATE audit_retention SET before_us = 0",
         match store.kind() {
-            Kind::Postgres => {
+            Kind::Postgres | Kind::Optimistic => {
                 "UPDATE audit_retention \
                  SET before_us = (extract(epoch FROM clock_timestamp() - interval '23 hours') * 1000000)::bigint"
             }
@@ -236,7 +236,7 @@ async fn the_database_itself_refuses_to_remove_lines_that_were_not_given_up(stor
         assert!(refused.contains("kept for a day at least"), "{sql}: {refused}");
     }
     let by_force = match store.kind() {
-        Kind::Postgres => "TRUNCATE audit_retention",
+        Kind::Postgres | Kind::Optimistic => "TRUNCATE audit_retention",
         Kind::InMemory | Kind::Sqlite => "INSERT OR REPLACE INTO audit_retention VALUES (1, 9000000000000000000)",
     };
     let refused = store.sabotage(by_force).await.expect_err(by_force);

@@ -136,7 +136,7 @@ async fn stored(store: &TestStore, project: &ProjectId, tokens: &[Token]) -> Sto
 impl Stores {
     fn open() -> Self {
         let runtime = runtime();
-        let kinds = [Kind::InMemory, Kind::Sqlite, Kind::Postgres];
+        let kinds = [Kind::InMemory, Kind::Sqlite, Kind::Postgres, Kind::Optimistic];
         let places: Vec<Arc<Place>> =
             kinds.into_iter().map(|kind| Arc::new(runtime.block_on(Place::make(kind)))).collect();
         let open = |place: &Arc<Place>| runtime.block_on(TestStore::open(Arc::clone(place)));

@@ -1,7 +1,7 @@
 //! The row that a project's lock table hangs on: locked, or only read.
 
 use crate::sea::locks::TABLES;
-use crate::sea::optimistic::Read;
+use crate::sea::optimistic::{NOW_US, Read};
 use crate::sea::unit::{Access, SeaUnitOfWork};
 use domain::ids::ProjectId;
 use ports::agents::SessionRepository;
@@ -27,14 +27,17 @@ impl SeaUnitOfWork {
         self.dialect.0 == DbBackend::Postgres
     }
 
+    /// Reads the head, with the instant that an expression says.
+    fn head_query_at(&self, project: &ProjectId, now_us: &str) -> Statement {
+        let revision = if self.is_postgres() { "revision" } else { "0 AS revision" };
+        let sql =
+            format!("SELECT last_token, version, {revision}, {now_us} AS now_us FROM lock_tables WHERE project_id = $1");
+        self.statement(sql, [project.as_str().into()])
+    }
+
     /// Reads the head, the clock after it.
     pub(super) fn head_query(&self, project: &ProjectId) -> Statement {
-        let revision = if self.is_postgres() { "revision" } else { "0 AS revision" };
-        let sql = format!(
-            "SELECT last_token, version, {revision}, {} AS now_us FROM lock_tables WHERE project_id = $1",
-            self.dialect.clock()
-        );
-        self.statement(sql, [project.as_str().into()])
+        self.head_query_at(project, self.dialect.clock())
     }
 
     /// Locks the head until commit and raises its revision, so that nobody writes what was decided without the lock. One
@@ -81,7 +84,7 @@ impl SeaUnitOfWork {
         }
         if self.optimistic(project).is_some_and(|optimistic| optimistic.read.is_none()) {
             self.note();
-            self.read_head(project, self.head_query(project)).await?;
+            self.note_as(self.head_query(project), self.head_query_at(project, NOW_US));
             self.note_ahead(project, ahead).await?;
             match self.ask(TABLES).await {
                 Ok(()) => return self.lock_table_lock(project).await,
@@ -107,6 +110,7 @@ impl SeaUnitOfWork {
             tasks_load,
             dependents_load,
             tasks_claimable,
+            tasks_due,
         } = ahead;
         self.idempotency_load(idempotency_load).await?;
         self.sessions_load(project, sessions, default_of).await?;
@@ -120,6 +124,9 @@ impl SeaUnitOfWork {
         self.dependents_load(project, dependents_load).await?;
         if !tasks_claimable.is_empty() {
             self.tasks_running(project).await?;
+        }
+        if *tasks_due > 0 {
+            self.note_tasks_due(project, *tasks_due);
         }
         // In the hope that nothing is running that counts.
         let running = BTreeMap::new();
