@@ -67,7 +67,8 @@ impl News {
             Self::Some { freed, readied, is_less_running } => {
                 let types = filter.types();
                 let is_wanted = |readied: &TaskType| types.is_empty() || types.contains(readied);
-                readied.iter().any(is_wanted) || (was_passed_over && (*is_less_running || !freed.is_empty()))
+                // A task whose key is full is no candidate, so that nobody knows of having been passed over.
+                *is_less_running || readied.iter().any(is_wanted) || (was_passed_over && !freed.is_empty())
             }
             Self::Anything => true,
         }
@@ -114,7 +115,7 @@ impl Listener {
     }
 
     /// Waits until there may be something to claim, or rings were missed. Whoever was passed over at the last look also
-    /// hears of locks and places that became free.
+    /// hears of locks that became free.
     pub async fn heard_of_work(&mut self, project: &ProjectId, filter: &ClaimFilter, was_passed_over: bool) {
         self.heard(project, |news| news.helps_claim(filter, was_passed_over)).await;
     }

@@ -177,3 +177,15 @@ pub enum CallError {
     #[error("internal: {0}")]
     Internal(String),
 }
+
+/// An error with everything that caused it, for the log.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

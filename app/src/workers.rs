@@ -3,7 +3,7 @@
 use crate::audit;
 use crate::executor::Executor;
 use crate::identity::authenticate::Authenticator;
-use crate::refusal::CallError;
+use crate::refusal::{CallError, chain};
 use crate::sweeper;
 use crate::telemetry::Metrics;
 use crate::work::schedules;
@@ -115,9 +115,9 @@ where
             // Told once, not every round, while the database is away.
             Err(error) if !failing => {
                 failing = true;
-                tracing::warn!(worker = name, %error, "failed, and will try again");
+                tracing::warn!(worker = name, error = chain(&error), "failed, and will try again");
             }
-            Err(error) => tracing::debug!(worker = name, %error, "still fails"),
+            Err(error) => tracing::debug!(worker = name, error = chain(&error), "still fails"),
         }
     }
 }

@@ -27,7 +27,6 @@ CREATE INDEX audit_entries_agent ON audit_entries (project_id, agent_id, at_us, 
 CREATE INDEX audit_entries_target ON audit_entries (project_id, target, at_us, id);
 CREATE INDEX audit_entries_operation ON audit_entries (project_id, operation, at_us, id);
 
-CREATE INDEX audit_entries_at ON audit_entries USING brin (at_us) WITH (autosummarize = on);
 
 CREATE TABLE audit_retention (
     is_only boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (is_only),

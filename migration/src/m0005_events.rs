@@ -1,8 +1,7 @@
 use crate::step::Step;
 
 /// The log of facts. PostgreSQL notes the transaction of each, because numbers are not drawn in commit order; SQLite
-/// has one writer, so there they are. Old facts are pruned by age: PostgreSQL finds them by a block range index, SQLite
-/// by being the first.
+/// has one writer, so there they are. Old facts are the first of each project, so pruning them needs no index.
 pub(crate) const STEP: Step = Step {
     name: "m0005_events",
     postgres: r#"
@@ -17,7 +16,6 @@ CREATE TABLE facts (
     body jsonb NOT NULL,
     PRIMARY KEY (project_id, xid, seq)
 );
-CREATE INDEX facts_at ON facts USING brin (at_us) WITH (autosummarize = on);
 "#,
     sqlite: r"
 CREATE TABLE facts (

@@ -13,8 +13,7 @@ CREATE TABLE idempotency_records (
     created_at_us bigint NOT NULL,
     PRIMARY KEY (project_id, agent_id, key)
 );
-CREATE INDEX idempotency_records_created ON idempotency_records
-    USING brin (created_at_us) WITH (autosummarize = on);
+CREATE INDEX idempotency_records_created ON idempotency_records (created_at_us);
 "#,
     sqlite: r"
 CREATE TABLE idempotency_records (

@@ -9,25 +9,26 @@ use ports::store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) type Table = BTreeMap<RequestName, Record>;
+/// Records never change, so a copy of the table shares them.
+pub(super) type Table = BTreeMap<RequestName, Arc<Record>>;
 
 #[async_trait]
 impl IdempotencyRepository for InMemoryUnitOfWork {
     async fn idempotency_load(&mut self, names: &[RequestName]) -> Result<Vec<Record>, StoreError> {
         let table = &self.read().idempotency;
         let names: BTreeSet<&RequestName> = names.iter().collect();
-        Ok(names.into_iter().filter_map(|name| table.get(name).cloned()).collect())
+        Ok(names.into_iter().filter_map(|name| table.get(name)).map(|record| record.as_ref().clone()).collect())
     }
 
     async fn idempotency_add(&mut self, records: &[Record], forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
         let mut added = BTreeSet::new();
         for record in records {
             let table = Arc::make_mut(&mut self.write()?.idempotency);
-            let is_young = |stored: &Record| stored.created_at >= forgotten_before;
+            let is_young = |stored: &Arc<Record>| stored.created_at >= forgotten_before;
             if !added.insert(&record.name) || table.get(&record.name).is_some_and(is_young) {
                 return conflict("idempotency key");
             }
-            table.insert(record.name.clone(), record.clone());
+            table.insert(record.name.clone(), Arc::new(record.clone()));
             self.wrote();
         }
         Ok(())

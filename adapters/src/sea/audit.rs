@@ -193,7 +193,7 @@ impl AuditLog for SeaUnitOfWork {
         let cut =
             self.statement("UPDATE audit_retention SET before_us = $1 WHERE before_us < $1", [to_us(before).into()]);
         self.run(cut, RETENTION).await?;
-        let sql = self.dialect.delete_oldest(TABLE, "at_us < $1");
+        let sql = self.dialect.delete_oldest(TABLE, "at_us, id");
         let statement = self.statement(sql, [to_us(before).into(), i64::from(rows_max).into()]);
         self.run(statement, TABLE).await
     }

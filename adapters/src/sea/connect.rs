@@ -119,6 +119,12 @@ pub(super) fn postgres_connection(options: &PostgresOptions) -> Result<PgConnect
         ("lock_timeout", milliseconds(options.lock_timeout)),
         ("idle_in_transaction_session_timeout", milliseconds(options.idle_in_transaction_timeout)),
         ("default_transaction_isolation", "read committed".to_owned()),
+        // Every statement is written for an index. Plans are kept, and one that was good for a handful of rows would go on
+        // reading whole tables while they grow.
+        ("enable_seqscan", "off".to_owned()),
+        ("enable_bitmapscan", "off".to_owned()),
+        // Compiling such short statements takes longer than running them.
+        ("jit", "off".to_owned()),
     ];
     let connect: PgConnectOptions = options.dsn.parse().map_err(|_| failed(UnreadableDsn))?;
     Ok(connect.application_name("pointsman").options(settings).disable_statement_logging())

@@ -74,28 +74,41 @@ impl Dialect {
         }
     }
 
-    /// Deletes at most `$2` rows of a table, leaving alone those that somebody else is deleting.
-    pub(super) fn delete_some(self, table: &str, condition: &str) -> String {
+    /// Deletes at most `$2` rows of a table whose time is before `$1`, leaving alone those that somebody else is deleting.
+    /// An index must lead with the time; the order keeps PostgreSQL from reading the whole table instead.
+    pub(super) fn delete_some(self, table: &str, time: &str) -> String {
         if self.is_postgres() {
             format!(
                 "DELETE FROM {table} WHERE ctid = ANY(ARRAY(\
-                 SELECT ctid FROM {table} WHERE {condition} LIMIT $2 FOR UPDATE SKIP LOCKED))"
+                 SELECT ctid FROM {table} WHERE {time} < $1 ORDER BY {time} LIMIT $2 FOR UPDATE SKIP LOCKED))"
             )
         } else {
-            format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT $2)")
+            format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {time} < $1 LIMIT $2)")
         }
     }
 
-    /// As [`Self::delete_some`], of a table that is only ever appended to, where SQLite needs no index: what it finds first
-    /// in the order of insertion is the oldest.
-    pub(super) fn delete_oldest(self, table: &str, condition: &str) -> String {
+    /// As [`Self::delete_some`], of a table that is only ever appended to and has no index for it. Its oldest rows are
+    /// those that were inserted first: on PostgreSQL the first of each project in the order of the primary key, which is
+    /// the project and then `order`. The projects are found by hops through that index.
+    pub(super) fn delete_oldest(self, table: &str, order: &str) -> String {
         if self.is_postgres() {
-            return self.delete_some(table, condition);
+            format!(
+                "DELETE FROM {table} WHERE ctid = ANY(ARRAY(\
+                 WITH RECURSIVE p (project_id) AS (SELECT min(project_id) FROM {table} UNION ALL \
+                 SELECT (SELECT min(t.project_id) FROM {table} AS t WHERE t.project_id > p.project_id) FROM p \
+                 WHERE p.project_id IS NOT NULL) \
+                 SELECT old.ctid FROM p CROSS JOIN LATERAL (\
+                 SELECT at_us FROM {table} AS t WHERE t.project_id = p.project_id ORDER BY {order} LIMIT 1) AS oldest \
+                 CROSS JOIN LATERAL (SELECT ctid, at_us FROM {table} AS t \
+                 WHERE t.project_id = p.project_id AND oldest.at_us < $1 ORDER BY {order} LIMIT $2) AS old \
+                 WHERE old.at_us < $1 LIMIT $2))"
+            )
+        } else {
+            format!(
+                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
+                 WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT $2) AND at_us < $1)"
+            )
         }
-        format!(
-            "DELETE FROM {table} WHERE rowid IN \
-             (SELECT rowid FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT $2) AND {condition})"
-        )
     }
 
     /// `= ANY` over an argument made by [`Self::texts`], [`Self::ints`] or [`Self::uuids`].

@@ -85,7 +85,7 @@ impl FactLog for SeaUnitOfWork {
     }
 
     async fn facts_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
-        let sql = self.dialect.delete_oldest(TABLE, "at_us < $1");
+        let sql = self.dialect.delete_oldest(TABLE, "xid, seq");
         let statement = self.statement(sql, [to_us(before).into(), i64::from(rows_max).into()]);
         self.run(statement, TABLE).await
     }

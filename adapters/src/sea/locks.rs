@@ -316,7 +316,7 @@ impl LockRepository for SeaUnitOfWork {
     }
 
     async fn ended_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
-        let sql = self.dialect.delete_some(HISTORY, "ended_at_us < $1");
+        let sql = self.dialect.delete_some(HISTORY, "ended_at_us");
         let statement = self.statement(sql, [to_us(before).into(), i64::from(rows_max).into()]);
         self.run(statement, HISTORY).await
     }

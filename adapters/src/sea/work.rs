@@ -348,9 +348,7 @@ impl TaskRepository for SeaUnitOfWork {
     }
 
     async fn task_counts(&mut self, project: &ProjectId) -> Result<Vec<StatusCount>, StoreError> {
-        let sql = "SELECT task_type, status, count(*) AS n FROM task_states \
-             WHERE project_id = $1 GROUP BY task_type, status";
-        let statement = self.statement(sql, [project.as_str().into()]);
+        let statement = self.statement(queue::COUNTS, [project.as_str().into()]);
         let rows: Vec<queue::StatusCountRow> = self.rows(statement, STATES).await?;
         self.read_rows(rows)
     }

@@ -5,7 +5,7 @@
 use crate::http::problem::kinds::{self, BUSY, INTERNAL, SHUTTING_DOWN, UNAVAILABLE};
 use crate::http::problem::{Kind, Problem};
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
-use crate::refusal::{CallError, Refusal};
+use crate::refusal::{CallError, Refusal, chain};
 use crate::work::obstacles;
 use domain::locks::refusal::LockRefusal;
 use domain::work::refusal::WorkRefusal;
@@ -111,15 +111,4 @@ fn with_tasks(problem: Problem, refusal: WorkRefusal) -> Problem {
 
 fn kind(slug: &str) -> &'static Kind {
     kinds::find(slug).unwrap_or(&INTERNAL)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,7 +1,8 @@
-//! Submitting, claiming and doing tasks over HTTP.
+//! Submitting, listing, claiming and doing tasks over HTTP.
 
 use crate::call::Call;
 use crate::executor::{Executor, HotCommand};
+use crate::http::cursor;
 use crate::http::json_body::JsonBody;
 use crate::http::problem::Problem;
 use crate::identity::security::Auth;
@@ -10,17 +11,20 @@ use crate::work::claim::bodies::{ClaimBody, CompleteBody, FailBody, HeartbeatBod
 use crate::work::claim::views::{BeatView, ClaimedTasksView, FinishedView, SubmittedTasksView, SubmittedView};
 use crate::work::claim::{ClaimRequest, ClaimTasks};
 use crate::work::commands::{Complete, Fail, Heartbeat, Release, Snooze, SubmitTasks, Submitted};
-use crate::work::views::TaskView;
-use domain::ids::TaskId;
+use crate::work::look::queries::TaskQueries;
+use crate::work::look::views::TaskPageView;
+use crate::work::views::{StatusView, TaskView};
+use domain::ids::{AgentId, InvalidId, TaskId};
 use domain::locks::lease::{Reason, Token};
 use domain::work::claim::{ClaimFilter, ClaimSize, WAIT_SECONDS_MAX};
 use domain::work::content::{Fault, Note, Payload, Progress, Title};
-use domain::work::name::Environment;
+use domain::work::listing::{TaskCursor, TaskFilter};
+use domain::work::name::{Environment, Label, TaskType};
 use domain::work::submission::{Submission, Submit, Together};
 use domain::work::table::Finished;
 use domain::work::terms::LeaseLength;
 use poem_openapi::OpenApi;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::{Any, ToJSON};
 use serde_json::Value;
@@ -30,12 +34,14 @@ use std::time::Duration;
 pub struct TasksApi {
     executor: Executor,
     claim: ClaimTasks,
+    queries: TaskQueries,
 }
 
 impl TasksApi {
     /// Puts the use cases together.
     pub fn new(executor: Executor, claim: ClaimTasks) -> Self {
-        Self { executor, claim }
+        let queries = TaskQueries::new(executor.clone());
+        Self { executor, claim, queries }
     }
 
     async fn finish<C: HotCommand<Answer = Finished>>(
@@ -88,6 +94,55 @@ impl TasksApi {
         };
         let tasks = submitted.into_iter().zip(told).enumerate().map(view).collect();
         Ok(Json(SubmittedTasksView { tasks }))
+    }
+
+    /// List tasks
+    ///
+    /// Newest first. Several filters must all fit. The dead letters are those with `status=dead`.
+    #[oai(path = "/", method = "get", operation_id = "list_tasks")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
+    async fn list(
+        &self,
+        Auth(call): Auth,
+        /// In this state; in one of them, if repeated.
+        #[oai(validator(max_items = 9))]
+        status: Query<Vec<StatusView>>,
+        /// Of this kind.
+        #[oai(name = "type", validator(min_length = 1, max_length = 64))]
+        task_type: Query<Option<String>>,
+        /// With this label.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        label: Query<Option<String>>,
+        /// Submitted by this agent.
+        #[oai(validator(min_length = 1, max_length = 128))]
+        submitted_by: Query<Option<String>>,
+        /// Being worked on by this agent.
+        #[oai(validator(min_length = 1, max_length = 128))]
+        held_by: Query<Option<String>>,
+        /// Part of this task.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        parent: Query<Option<String>>,
+        /// Rows of the page, 1 to 500; 50 if left out.
+        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
+        limit: Query<Option<u32>>,
+        /// `next_cursor` of the page before.
+        #[oai(validator(max_length = 2048))]
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<TaskPageView>, Problem> {
+        let filter = TaskFilter {
+            statuses: status.0.into_iter().map(Into::into).collect(),
+            task_type: named("type", task_type.0.as_deref(), TaskType::parse)?,
+            label: named("label", label.0.as_deref(), Label::parse)?,
+            submitted_by: named("submitted_by", submitted_by.0.as_deref(), AgentId::parse)?,
+            held_by: named("held_by", held_by.0.as_deref(), AgentId::parse)?,
+            parent: named("parent", parent.0.as_deref(), TaskId::parse)?,
+        };
+        let after: Option<TaskCursor> = cursor.0.as_deref().map(cursor::decode).transpose()?;
+        let page = self.queries.list(&call, &filter, after, cursor::page_size(limit.0)?).await?;
+        Ok(Json(TaskPageView {
+            tasks: page.rows.into_iter().map(|(task, title)| TaskView::new(&task, title)).collect(),
+            next_cursor: page.next.as_ref().map(cursor::encode).transpose()?,
+        }))
     }
 
     /// Claim tasks
@@ -244,4 +299,12 @@ fn task_id(text: &str) -> Result<TaskId, Problem> {
 
 fn claim_token(value: i64) -> Result<Token, Problem> {
     Token::try_new(value).map_err(|error| Problem::invalid("token", &error))
+}
+
+fn named<T>(
+    field: &str,
+    text: Option<&str>,
+    parse: impl Fn(&str) -> Result<T, InvalidId>,
+) -> Result<Option<T>, Problem> {
+    text.map(parse).transpose().map_err(|error| Problem::invalid(field, &error))
 }

@@ -24,14 +24,14 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-struct Yard {
-    desk: Desk,
+pub(crate) struct Yard {
+    pub(crate) desk: Desk,
     claims: ClaimTasks,
-    clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Yard {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock::new(DateTime::<Utc>::from_timestamp(1_800_000_000, 0).unwrap()));
         let store: Arc<dyn Store> = Arc::new(InMemoryStore::new(clock.clone()));
         let desk = Desk::over(store.clone());
@@ -39,7 +39,7 @@ impl Yard {
         Self { desk, claims, clock }
     }
 
-    async fn submit(&self, by: &Call, tasks: Value) -> Result<Vec<Task>, CallError> {
+    pub(crate) async fn submit(&self, by: &Call, tasks: Value) -> Result<Vec<Task>, CallError> {
         let read = |task: &Value| TaskBody::parse_from_json(Some(task.clone())).unwrap().read("").unwrap();
         let items = tasks.as_array().unwrap().iter().map(read).map(|read| Submission {
             id: self.desk.executor.ids().task_id(),
@@ -57,7 +57,7 @@ impl Yard {
         Ok(answered.answer.into_iter().map(task).collect())
     }
 
-    async fn claim(&self, by: &Call, tasks: u32, wait: Duration) -> Vec<HandedOut> {
+    pub(crate) async fn claim(&self, by: &Call, tasks: u32, wait: Duration) -> Vec<HandedOut> {
         let request = ClaimRequest {
             filter: ClaimFilter::default(),
             size: ClaimSize::try_new(tasks).unwrap(),
@@ -69,7 +69,7 @@ impl Yard {
         self.claims.claim(by, &request).await.unwrap().tasks
     }
 
-    async fn complete(&self, by: &Call, task: TaskId, token: Token) -> Result<bool, CallError> {
+    pub(crate) async fn complete(&self, by: &Call, task: TaskId, token: Token) -> Result<bool, CallError> {
         let answered = self.desk.executor.execute_hot(by, Complete { task, token, result: None }).await?;
         Ok(answered.answer.already)
     }
@@ -80,15 +80,15 @@ impl Yard {
     }
 }
 
-fn token(handed: &HandedOut) -> Token {
+pub(crate) fn token(handed: &HandedOut) -> Token {
     handed.claimed.task.lease().unwrap().token
 }
 
-fn build(name: &str) -> Value {
+pub(crate) fn build(name: &str) -> Value {
     json!({ "name": name, "type": "build", "title": name })
 }
 
-const NO_WAIT: Duration = Duration::ZERO;
+pub(crate) const NO_WAIT: Duration = Duration::ZERO;
 
 #[tokio::test]
 async fn a_claim_takes_the_task_with_its_locks_and_the_end_gives_them_back() {

@@ -14,8 +14,10 @@ pub mod keyring;
 pub mod logs;
 pub mod poll;
 pub mod random;
+pub mod rows;
 pub mod server;
 pub mod store;
+pub mod work;
 
 pub use fault::{Fault, Outcome};
 

@@ -90,14 +90,19 @@ pub(super) fn due(dialect: Dialect) -> String {
 pub(super) const PROJECTS_DUE: &str = "SELECT p.project_id FROM lock_tables AS p WHERE (SELECT min(s.due_us) \
      FROM task_states AS s WHERE s.project_id = p.project_id AND s.due_us IS NOT NULL) <= $1 \
      UNION SELECT d.project_id FROM sessions AS d WHERE d.ended_at_us IS NULL AND d.live_until_us <= $1 \
-     AND (SELECT min(s.id) FROM task_states AS s \
-     WHERE s.project_id = d.project_id AND s.session_id IS NOT NULL AND s.session_id = d.id) IS NOT NULL \
+     AND (SELECT count(*) FROM task_states AS s \
+     WHERE s.project_id = d.project_id AND s.session_id IS NOT NULL AND s.session_id = d.id) > 0 \
      ORDER BY project_id LIMIT $2";
 
 /// The instant at which something comes due next. Ended tasks that have yet to tell so have no instant.
 pub(super) const NEXT_DUE: &str = "SELECT due_us AS at_us FROM task_states \
      WHERE project_id = $1 AND due_us IS NOT NULL \
      AND status NOT IN ('succeeded', 'dead', 'cancelled', 'expired') ORDER BY due_us, id LIMIT 1";
+
+/// How many there are of each kind and state, out of the index alone.
+pub(super) const COUNTS: &str = "SELECT task_type, status, count(*) AS n FROM task_states WHERE project_id = $1 \
+     AND status IN ('ready', 'scheduled', 'blocked', 'leased', 'failed', 'succeeded', 'dead', 'cancelled', 'expired') \
+     GROUP BY task_type, status";
 
 /// The tasks of a listing, newest first, one too many; `None` if there can be none.
 pub(super) fn listed(
@@ -140,7 +145,8 @@ pub(super) fn listed(
         );
         let condition = format!("{condition} AND s.id = r.id AND s.status IN ({})", statuses.join(", "));
         let each = dialect.first_of_each(&children, STATES, "s.id, s.state, s.submitted_at_us", &condition, "");
-        return Some((format!("SELECT s.id, s.state FROM {each} {order}"), binder.0));
+        let source = format!("SELECT id, state FROM (SELECT s.* FROM {each}) AS children {order}");
+        return Some((source, binder.0));
     }
     // A task that is held is leased.
     let wanted = wanted.filter(|status| held_by.is_none() || *status == Status::Leased);

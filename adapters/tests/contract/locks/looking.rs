@@ -92,7 +92,8 @@ async fn the_first_end_after_an_instant_is_told_whatever_ends(store: Arc<TestSto
     let lives_until = |name, end| domain::agents::Session { live_until: second(end), ..session("ann", name) };
     let gone = domain::agents::Session { ended_at: Some(second(35)), ..lives_until("gone", 35) };
     add_sessions(&store, &[lives_until("s1", 40), gone]).await;
-    for (since, expected) in [(0, Some(10)), (9, Some(10)), (10, Some(20)), (20, Some(30)), (30, Some(40)), (40, None)] {
+    for (since, expected) in [(0, Some(10)), (9, Some(10)), (10, Some(20)), (20, Some(30)), (30, Some(40)), (40, None)]
+    {
         assert_eq!(next_end(&store, since).await, expected, "after {since} s");
     }
 }

@@ -1,21 +1,17 @@
 //! Looking at tasks over HTTP.
 
 use crate::executor::Executor;
-use crate::http::cursor;
 use crate::http::problem::Problem;
 use crate::identity::security::Auth;
 use crate::work::look::graph::views::{FormatView, GraphAnswer};
 use crate::work::look::queries::TaskQueries;
-use crate::work::look::views::{AttemptsView, CountsView, ExplainedView, TaskDetailView, TaskPageView};
-use crate::work::views::{StatusView, TaskView};
-use domain::ids::{AgentId, InvalidId, TaskId};
-use domain::work::listing::{TaskCursor, TaskFilter};
-use domain::work::name::{Label, TaskType};
+use crate::work::look::views::{AttemptsView, CountsView, ExplainedView, TaskDetailView};
+use domain::ids::TaskId;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 
-/// The operations that look at tasks.
+/// The operations that look at tasks, but for their list, which has its address in common with submission.
 pub struct LookApi {
     queries: TaskQueries,
 }
@@ -29,55 +25,6 @@ impl LookApi {
 
 #[OpenApi(prefix_path = "/v1/tasks", tag = "crate::http::tags::Tag::Tasks")]
 impl LookApi {
-    /// List tasks
-    ///
-    /// Newest first. Several filters must all fit. The dead letters are those with `status=dead`.
-    #[oai(path = "/", method = "get", operation_id = "list_tasks")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
-    async fn list(
-        &self,
-        Auth(call): Auth,
-        /// In this state; in one of them, if repeated.
-        #[oai(validator(max_items = 9))]
-        status: Query<Vec<StatusView>>,
-        /// Of this kind.
-        #[oai(name = "type", validator(min_length = 1, max_length = 64))]
-        task_type: Query<Option<String>>,
-        /// With this label.
-        #[oai(validator(min_length = 1, max_length = 64))]
-        label: Query<Option<String>>,
-        /// Submitted by this agent.
-        #[oai(validator(min_length = 1, max_length = 128))]
-        submitted_by: Query<Option<String>>,
-        /// Being worked on by this agent.
-        #[oai(validator(min_length = 1, max_length = 128))]
-        held_by: Query<Option<String>>,
-        /// Part of this task.
-        #[oai(validator(min_length = 1, max_length = 64))]
-        parent: Query<Option<String>>,
-        /// Rows of the page, 1 to 500; 50 if left out.
-        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
-        limit: Query<Option<u32>>,
-        /// `next_cursor` of the page before.
-        #[oai(validator(max_length = 2048))]
-        cursor: Query<Option<String>>,
-    ) -> Result<Json<TaskPageView>, Problem> {
-        let filter = TaskFilter {
-            statuses: status.0.into_iter().map(Into::into).collect(),
-            task_type: named("type", task_type.0.as_deref(), TaskType::parse)?,
-            label: named("label", label.0.as_deref(), Label::parse)?,
-            submitted_by: named("submitted_by", submitted_by.0.as_deref(), AgentId::parse)?,
-            held_by: named("held_by", held_by.0.as_deref(), AgentId::parse)?,
-            parent: named("parent", parent.0.as_deref(), TaskId::parse)?,
-        };
-        let after: Option<TaskCursor> = cursor.0.as_deref().map(cursor::decode).transpose()?;
-        let page = self.queries.list(&call, &filter, after, cursor::page_size(limit.0)?).await?;
-        Ok(Json(TaskPageView {
-            tasks: page.rows.into_iter().map(|(task, title)| TaskView::new(&task, title)).collect(),
-            next_cursor: page.next.as_ref().map(cursor::encode).transpose()?,
-        }))
-    }
-
     /// Count tasks
     ///
     /// Of each kind, in each state.
@@ -154,12 +101,4 @@ impl LookApi {
 
 fn task_id(text: &str) -> Result<TaskId, Problem> {
     TaskId::parse(text).map_err(|error| Problem::invalid("id", &error))
-}
-
-fn named<T>(
-    field: &str,
-    text: Option<&str>,
-    parse: impl Fn(&str) -> Result<T, InvalidId>,
-) -> Result<Option<T>, Problem> {
-    text.map(parse).transpose().map_err(|error| Problem::invalid(field, &error))
 }
