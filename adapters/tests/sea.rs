@@ -17,3 +17,5 @@ mod harness;
 mod recovery;
 #[path = "sea/schema.rs"]
 mod schema;
+#[path = "sea/work.rs"]
+mod work;

@@ -14,6 +14,7 @@ mod identity;
 mod locks;
 mod reader;
 pub mod reference;
+mod retention;
 mod secret;
 mod telemetry;
 mod unknown;
@@ -25,6 +26,7 @@ pub use faults::{ConfigErrors, Fault};
 pub use http::Http;
 pub use identity::{EnvKey, Identity, KEY_BYTES_MAX, KEY_BYTES_MIN, KEYS_MAX, KeyIdentity, KeyRole};
 pub use locks::Locks;
+pub use retention::Retention;
 pub use secret::Secret;
 pub use telemetry::{LogFormat, Otlp, Telemetry};
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub identity: Identity,
     /// Lock defaults.
     pub locks: Locks,
+    /// How long the past is kept.
+    pub retention: Retention,
     /// Logs, traces, metrics.
     pub telemetry: Telemetry,
     /// Sentences for the log: what was set and passed over, and what is accepted but unwise.
@@ -69,6 +73,7 @@ impl Config {
             http: Http::read(&mut reader, &mut notices),
             identity: Identity::read(&mut reader, &mut notices),
             locks: Locks::read(&mut reader),
+            retention: Retention::read(&mut reader),
             telemetry: Telemetry::read(&mut reader),
             notices,
         };

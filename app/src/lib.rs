@@ -17,6 +17,7 @@ pub mod identity;
 pub mod lane;
 pub mod locks;
 pub mod refusal;
+pub mod retention;
 pub mod serve;
 pub mod store;
 pub mod sweeper;

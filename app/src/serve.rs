@@ -105,7 +105,7 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let welcome =
         bootstrap::prepare(&executor, authenticator.env_keys(), &config.data, config.http.is_loopback()).await?;
     let endpoint = parts.endpoint(&executor)?;
-    let loops = workers::start(&executor, &authenticator, &calendar, &metrics, &bell, &stopping);
+    let loops = workers::start(&executor, &authenticator, &calendar, &metrics, &bell, &config.retention, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");
     output::line(&welcome.text(bound, &program()));
     let drained = serve(acceptor, endpoint, ServerSettings::new(&config.http, metrics), stopping.clone()).await;

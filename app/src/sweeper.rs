@@ -4,11 +4,9 @@
 use crate::call::Call;
 use crate::executor::{Defect, Executor, HotCommand, Ruling, Tables, Touches, Who, WorkTouches, session_died};
 use crate::refusal::{CallError, Refusal};
-use chrono::TimeDelta;
 use domain::agents::{Session, reap};
 use domain::identity::principal::Action;
 use domain::ids::ProjectId;
-use domain::locks::lease::HISTORY_KEPT_DAYS;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -22,7 +20,7 @@ const ROWS_MAX: u32 = 500;
 const TURNS_MAX: u32 = 20;
 
 /// One round over all projects: expired leases, lost places, lapsed claims and dead sessions end with their audit lines,
-/// tasks that have come due are ready, old history goes.
+/// tasks that have come due are ready.
 pub async fn sweep(executor: &Executor) -> Result<(), CallError> {
     for _ in 0..TURNS_MAX {
         let projects = untidy(executor).await?;
@@ -35,10 +33,6 @@ pub async fn sweep(executor: &Executor) -> Result<(), CallError> {
             executor.execute_hot(&call, Tidy { rows_max: ROWS_MAX }).await?;
         }
     }
-    let mut uow = executor.store().begin().await?;
-    let now = uow.now().await?;
-    uow.ended_prune(now - TimeDelta::days(HISTORY_KEPT_DAYS), ROWS_MAX).await?;
-    uow.commit().await?;
     Ok(())
 }
 

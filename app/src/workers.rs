@@ -1,14 +1,14 @@
 //! What runs beside the requests: named loops that do a round, rest, and stop when told.
 
 use crate::audit;
+use crate::config::Retention;
 use crate::executor::Executor;
 use crate::identity::authenticate::Authenticator;
 use crate::refusal::{CallError, chain};
+use crate::retention;
 use crate::sweeper;
 use crate::telemetry::Metrics;
 use crate::work::schedules;
-use chrono::TimeDelta;
-use domain::idempotency::KEPT_HOURS;
 use ports::bell::Bell;
 use ports::calendar::Calendar;
 use std::future::Future;
@@ -29,11 +29,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two rounds of firing schedules.
 const FIRE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Between two rounds of forgetting old idempotency records.
-const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
-
-/// The most idempotency records forgotten in one unit of work.
-const PRUNED_ROWS_MAX: u32 = 1_000;
+/// Between two rounds of forgetting the past.
+const FORGET_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Starts every loop; each ends soon after `stopping` is cancelled.
 pub fn start(
@@ -42,6 +39,7 @@ pub fn start(
     calendar: &Arc<dyn Calendar>,
     metrics: &Metrics,
     bell: &Arc<dyn Bell>,
+    kept: &Retention,
     stopping: &CancellationToken,
 ) -> TaskTracker {
     let loops = TaskTracker::new();
@@ -76,10 +74,10 @@ pub fn start(
         let authenticator = noting.clone();
         async move { authenticator.flush_usage(false).await.map_err(CallError::Store) }
     }));
-    let pruning = executor.clone();
-    loops.spawn(every("idempotency", PRUNE_INTERVAL, stopping.clone(), move || {
-        let executor = pruning.clone();
-        async move { forget_answers(&executor).await }
+    let (forgetting, kept, stop) = (executor.clone(), *kept, stopping.clone());
+    loops.spawn(every("retention", FORGET_INTERVAL, stopping.clone(), move || {
+        let (executor, stop) = (forgetting.clone(), stop.clone());
+        async move { Ok(retention::forget(executor.store(), &kept, &stop).await?) }
     }));
     let (counting, gauges) = (executor.clone(), metrics.clone());
     loops.spawn(every("metrics", SWEEP_INTERVAL, stopping.clone(), move || {
@@ -120,11 +118,4 @@ where
             Err(error) => tracing::debug!(worker = name, error = chain(&error), "still fails"),
         }
     }
-}
-
-async fn forget_answers(executor: &Executor) -> Result<(), CallError> {
-    let mut uow = executor.store().begin().await?;
-    let now = uow.now().await?;
-    uow.idempotency_prune(now - TimeDelta::hours(KEPT_HOURS), PRUNED_ROWS_MAX).await?;
-    Ok(uow.commit().await?)
 }

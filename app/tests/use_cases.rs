@@ -10,6 +10,8 @@ mod executor;
 mod looking;
 #[path = "use_cases/reading.rs"]
 mod reading;
+#[path = "use_cases/retention.rs"]
+mod retention;
 #[path = "use_cases/schedules.rs"]
 mod schedules;
 #[path = "use_cases/sessions.rs"]

@@ -56,10 +56,10 @@ CREATE INDEX task_states_listed ON task_states (status, project_id, submitted_at
 CREATE TABLE task_dependencies (
     project_id text COLLATE "C" NOT NULL,
     task_id uuid NOT NULL,
-    depends_on_id uuid NOT NULL,
-    PRIMARY KEY (project_id, task_id, depends_on_id)
+    depends_on uuid NOT NULL,
+    PRIMARY KEY (project_id, task_id, depends_on)
 );
-CREATE INDEX task_dependencies_other_way ON task_dependencies (depends_on_id, project_id);
+CREATE INDEX task_dependencies_other_way ON task_dependencies (depends_on, project_id);
 
 CREATE TABLE task_attempts (
     project_id text COLLATE "C" NOT NULL,
@@ -130,10 +130,10 @@ CREATE INDEX task_states_listed ON task_states (status, project_id, submitted_at
 CREATE TABLE task_dependencies (
     project_id TEXT NOT NULL,
     task_id BLOB NOT NULL,
-    depends_on_id BLOB NOT NULL,
-    PRIMARY KEY (project_id, task_id, depends_on_id)
+    depends_on BLOB NOT NULL,
+    PRIMARY KEY (project_id, task_id, depends_on)
 ) STRICT;
-CREATE INDEX task_dependencies_other_way ON task_dependencies (depends_on_id, project_id);
+CREATE INDEX task_dependencies_other_way ON task_dependencies (depends_on, project_id);
 
 CREATE TABLE task_attempts (
     project_id TEXT NOT NULL,

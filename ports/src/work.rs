@@ -155,8 +155,9 @@ pub trait TaskRepository {
 
     /// Saves what a batch of decisions changed: new tasks with contents and edges, changed tasks, attempts. Of a changed
     /// task only what is not in its terms is written. MUST be [`StoreError::Conflict`] if a new id is taken, or if a
-    /// changed task is not as it was loaded any more; and MUST keep two leases of one task impossible. To be called in
-    /// the same unit of work as [`crate::locks::LockRepository::lock_table_save`], which guards the tokens.
+    /// changed task is not as it was loaded any more; MUST be [`StoreError::Failed`] if a task changes and the project's
+    /// lock table was not locked before; and MUST keep two leases of one task impossible. To be called in the same unit
+    /// of work as [`crate::locks::LockRepository::lock_table_save`], which guards the tokens.
     async fn tasks_save(&mut self, project: &ProjectId, changes: &Changes) -> Result<(), StoreError>;
 
     /// Deletes at most `rows_max` tasks that succeeded or were cancelled or expired before an instant, each with content,

@@ -199,13 +199,13 @@ impl TaskRepository for SeaUnitOfWork {
     }
 
     async fn dependencies_load(&mut self, project: &ProjectId, ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
-        let (fields, condition) = ("task_id, depends_on_id", "found.task_id = r.value");
+        let (fields, condition) = ("task_id, depends_on", "found.task_id = r.value");
         let rows: Vec<EdgeRow> = self.beside_tasks(project, ids, DEPENDENCIES, fields, condition).await?;
         Ok(rows.into_iter().map(Edge::from).collect())
     }
 
     async fn dependents_load(&mut self, project: &ProjectId, ids: &[TaskId]) -> Result<Vec<Edge>, StoreError> {
-        let (fields, condition) = ("task_id, depends_on_id", "found.depends_on_id = r.value");
+        let (fields, condition) = ("task_id, depends_on", "found.depends_on = r.value");
         let rows: Vec<EdgeRow> = self.beside_tasks(project, ids, DEPENDENCIES, fields, condition).await?;
         Ok(rows.into_iter().map(Edge::from).collect())
     }
@@ -220,7 +220,7 @@ impl TaskRepository for SeaUnitOfWork {
         }
         let sql = format!(
             "SELECT r.value AS id, (SELECT count(*) FROM task_dependencies AS d \
-             WHERE d.project_id = $1 AND d.depends_on_id = r.value) AS n FROM {}",
+             WHERE d.project_id = $1 AND d.depends_on = r.value) AS n FROM {}",
             self.dialect.elements("$2", Kind::Uuid)
         );
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&uuids_of(ids))]);

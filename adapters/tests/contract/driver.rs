@@ -1,6 +1,8 @@
 //! Runs commands on a lock table the way the server does: load what a command touches under the project's lock, let
 //! the domain decide, save what changed, commit.
 
+pub(crate) mod work;
+
 use chrono::{DateTime, Utc};
 use domain::agents::{self, Registration, Resolved, Session, SessionRefusal, SessionRequest};
 use domain::ids::{AgentId, ProjectId, SessionId};

@@ -66,10 +66,13 @@
 mod command;
 mod ledger;
 mod steps;
+mod stores;
+mod work;
 
-use crate::harness::{Kind, Place, TestStore, runtime};
+use crate::harness::TestStore;
 use crate::model::ledger::Ledger;
 use crate::model::steps::{Step, pick};
+use crate::model::stores::{STORES, Stores, config};
 use crate::samples::*;
 use chrono::TimeDelta;
 use domain::agents::Session;
@@ -81,12 +84,9 @@ use domain::page::PageSize;
 use ports::agents::SessionFilter;
 use ports::locks::LeaseFilter;
 use proptest::strategy::{BoxedStrategy, Just, Strategy};
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
-use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
-use tokio::runtime::Runtime;
 
 /// Sequences of one run, unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 48;
@@ -104,19 +104,6 @@ pub(crate) struct Stored {
     pub(crate) listed: Vec<Lease>,
 }
 
-/// The three stores, which live through all sequences: each sequence has a project of its own.
-struct Stores {
-    runtime: Runtime,
-    places: Vec<Arc<Place>>,
-    open: RefCell<Vec<TestStore>>,
-    sequences: RefCell<u32>,
-}
-
-thread_local! {
-    /// Where the state machine finds the stores: its trait hands nothing in.
-    static STORES: RefCell<Option<Rc<Stores>>> = const { RefCell::new(None) };
-}
-
 async fn stored(store: &TestStore, project: &ProjectId, tokens: &[Token]) -> Stored {
     let mut uow = store.begin_read().await;
     let everything = KeyScope { everything: true, ..KeyScope::default() };
@@ -131,65 +118,6 @@ async fn stored(store: &TestStore, project: &ProjectId, tokens: &[Token]) -> Sto
     let all = LeaseFilter::default();
     let listed = uow.lease_list(project, &all, store.now(), None, size(PageSize::MAX)).await.unwrap().rows;
     Stored { last_token, leases, ended, line, sessions, listed }
-}
-
-impl Stores {
-    fn open() -> Self {
-        let runtime = runtime();
-        let kinds = [Kind::InMemory, Kind::Sqlite, Kind::Postgres];
-        let places: Vec<Arc<Place>> =
-            kinds.into_iter().map(|kind| Arc::new(runtime.block_on(Place::make(kind)))).collect();
-        let open = |place: &Arc<Place>| runtime.block_on(TestStore::open(Arc::clone(place)));
-        let open = RefCell::new(places.iter().map(open).collect());
-        Self { runtime, places, open, sequences: RefCell::new(0) }
-    }
-
-    fn give_back(&self) {
-        for place in &self.places {
-            self.runtime.block_on(place.give_back());
-        }
-    }
-
-    fn fresh_project(&self) -> ProjectId {
-        let mut sequences = self.sequences.borrow_mut();
-        *sequences += 1;
-        let name = format!("sequence-{sequences}");
-        for store in self.open.borrow().iter() {
-            self.runtime.block_on(add_project(store, &name));
-        }
-        project_id(&name)
-    }
-
-    /// Asks every store and answers what all of them said.
-    fn ask<T: PartialEq + std::fmt::Debug>(&self, question: &impl AsyncFn(&TestStore) -> T) -> T {
-        let stores = self.open.borrow();
-        let mut answers = stores.iter().map(|store| (store.kind(), self.runtime.block_on(question(store))));
-        let (_, yardstick) = answers.next().unwrap();
-        for (kind, answer) in answers {
-            assert_eq!(answer, yardstick, "{kind:?} differs from the store in memory");
-        }
-        yardstick
-    }
-
-    fn reopen(&self) {
-        let stores = std::mem::take(&mut *self.open.borrow_mut());
-        let reopened = stores.into_iter().map(|store| self.runtime.block_on(store.reopen())).collect();
-        *self.open.borrow_mut() = reopened;
-    }
-
-    fn pass(&self, time: TimeDelta) {
-        self.open.borrow().iter().for_each(|store| store.pass(time));
-    }
-
-    fn raise_epoch(&self) -> i64 {
-        self.ask(&async |store| {
-            let mut uow = store.begin().await;
-            let epoch = uow.epoch().await.unwrap() + 1;
-            uow.epoch_raise(epoch).await.unwrap();
-            uow.commit().await.unwrap();
-            epoch
-        })
-    }
 }
 
 /// One sequence: its project, and what was promised in it so far.
@@ -261,9 +189,7 @@ impl StateMachineTest for Locks {
     fn init_test((): &()) -> Sequence {
         let stores = STORES.with_borrow(|stores| stores.clone().unwrap());
         let project = stores.fresh_project();
-        let store = &stores.open.borrow()[0];
-        let base = stores.runtime.block_on(async { store.begin_read().await.epoch().await.unwrap() });
-        let ledger = Ledger::new(store.now(), Token::base_of_epoch(base));
+        let ledger = Ledger::new(stores.now(), Token::base_of_epoch(stores.epoch()));
         Sequence { stores: Rc::clone(&stores), project, ledger }
     }
 
@@ -277,20 +203,13 @@ impl StateMachineTest for Locks {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "proptest itself reads this variable; nightly runs set it")]
-fn config() -> Config {
-    let given = std::env::var("PROPTEST_CASES").is_ok();
-    let standard = Config { failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
-    if given { standard } else { Config { cases: CASES, ..standard } }
-}
-
 #[test]
 fn all_stores_give_the_same_and_the_right_answers() {
     let stores = Rc::new(Stores::open());
     STORES.set(Some(Rc::clone(&stores)));
     let sequences = Locks::sequential_strategy(1..=STEPS_MAX);
-    let outcome = TestRunner::new(config()).run(&sequences, |(state, steps, seen)| {
-        Locks::test_sequential(config(), state, steps, seen);
+    let outcome = TestRunner::new(config(CASES)).run(&sequences, |(state, steps, seen)| {
+        Locks::test_sequential(config(CASES), state, steps, seen);
         Ok(())
     });
     STORES.set(None);

@@ -6,6 +6,7 @@ mod graph;
 mod history;
 mod listing;
 mod pruning;
+mod race;
 mod running;
 pub(crate) mod samples;
 mod saving;

@@ -136,9 +136,9 @@ async fn write(store: &dyn Store, project: &ProjectId, sessions: &BTreeSet<Sessi
         let mut uow = store.begin().await?;
         let Some(head) = uow.lock_table_lock(project).await? else { return Ok(()) };
         let found = uow.sessions_load(project, slice, &[]).await?;
-        let alive: Vec<Session> = found.iter().filter_map(|session| seen(session, head.now)).collect();
-        if !alive.is_empty() {
-            uow.sessions_seen(&alive).await?;
+        let signs: Vec<Session> = found.iter().filter_map(|session| seen(session, head.now)).collect();
+        if !signs.is_empty() {
+            uow.sessions_seen(&signs).await?;
             uow.commit().await?;
         }
     }

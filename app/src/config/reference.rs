@@ -53,6 +53,8 @@ pub enum Section {
     Identity,
     /// Lock defaults.
     Locks,
+    /// How long the past is kept.
+    Retention,
     /// Logs, traces, metrics.
     Telemetry,
     /// The command line as a client of a server.
@@ -62,12 +64,13 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Data,
         Self::Database,
         Self::Http,
         Self::Identity,
         Self::Locks,
+        Self::Retention,
         Self::Telemetry,
         Self::Client,
         Self::Compose,
@@ -80,6 +83,7 @@ impl Section {
             Self::Http => "HTTP server",
             Self::Identity => "Keys from the environment",
             Self::Locks => "Locks",
+            Self::Retention => "How long the past is kept",
             Self::Telemetry => "Logs, traces and metrics",
             Self::Client => "Command line as a client",
             Self::Compose => "Compose file",

@@ -1,6 +1,7 @@
 //! The loops of a watcher.
 
 use super::{LOOK_INTERVAL, Watcher};
+use crate::refusal::chain;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
 use ports::bell::{Bell, Word};
@@ -43,7 +44,7 @@ impl Watcher {
                     Err(error) => {
                         // Told once, not every round, while the database is away.
                         if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(%error, "those who wait cannot be told of news");
+                            tracing::warn!(error = chain(&error), "those who wait cannot be told of news");
                         }
                         Some(LOOK_INTERVAL)
                     }
@@ -129,7 +130,10 @@ impl Watcher {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, "other servers cannot be told of news; they see it when they look");
+                        tracing::warn!(
+                            error = chain(&error),
+                            "other servers cannot be told of news; they see it when they look"
+                        );
                     }
                 }
             }
@@ -157,7 +161,10 @@ impl Watcher {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, "other servers are not heard; their news is seen by looking for it");
+                        tracing::warn!(
+                            error = chain(&error),
+                            "other servers are not heard; their news is seen by looking for it"
+                        );
                     }
                     // A line that stood for a while was a good one, and is tried again soon.
                     if failed_at.replace(Instant::now()).is_none_or(|at: Instant| at.elapsed() > 2 * HEAR_PAUSE_MAX) {

@@ -1,5 +1,9 @@
 //! Work as those see it who hand it in and do it.
 
+pub mod crew;
+pub mod history;
+pub mod judge;
+
 use crate::client::{Client, Grant, Reply};
 use crate::{Fault, Outcome};
 use chrono::{DateTime, Utc};

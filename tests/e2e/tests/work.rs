@@ -7,6 +7,8 @@ mod claiming;
 mod doing;
 #[path = "work/handing_in.rs"]
 mod handing_in;
+#[path = "work/limits.rs"]
+mod limits;
 #[path = "work/scene.rs"]
 mod scene;
 #[path = "work/steering.rs"]

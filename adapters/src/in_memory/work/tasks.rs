@@ -213,7 +213,12 @@ impl TaskRepository for InMemoryUnitOfWork {
     }
 
     async fn tasks_save(&mut self, project: &ProjectId, changes: &Changes) -> Result<(), StoreError> {
+        let is_locked = self.locked.contains_key(project);
         let table = Arc::make_mut(&mut self.write()?.work).projects.entry(project.clone()).or_default();
+        if !is_locked && !changes.changed.is_empty() {
+            let why = "a project's lock table must be locked before a task of it is changed";
+            return Err(StoreError::Failed(why.into()));
+        }
         Arc::make_mut(table).apply(changes)?;
         self.wrote();
         Ok(())

@@ -21,20 +21,30 @@ struct IdRow {
 
 /// What ended in one of three ways before `$1` in the project of this name, has told everybody, and is not needed by
 /// anybody who has not ended. Nothing ends before it was submitted, which is how the index finds it.
+///
+/// Who needs it is asked task by task: as a condition on rows that exist or not, PostgreSQL would make a join of it and
+/// read all dependencies there are.
 fn outworn(project: &str) -> String {
-    let has_ended = "IN ('succeeded', 'dead', 'cancelled', 'expired')";
-    let status_of =
-        |id: &str| format!("(SELECT o.status FROM task_states AS o WHERE o.project_id = {project} AND o.id = {id})");
+    let is_open = |id: &str| {
+        format!(
+            "(SELECT o.status FROM task_states AS o WHERE o.project_id = {project} AND o.id = {id}) \
+             NOT IN ('succeeded', 'dead', 'cancelled', 'expired')"
+        )
+    };
+    let dependent = format!(
+        "SELECT 1 FROM task_dependencies AS d WHERE d.project_id = {project} AND d.depends_on = s.id AND {} LIMIT 1",
+        is_open("d.task_id")
+    );
+    let part = format!(
+        "SELECT 1 FROM tasks AS c \
+         WHERE c.project_id = {project} AND c.parent_id IS NOT NULL AND c.parent_id = s.id AND {} LIMIT 1",
+        is_open("c.id")
+    );
     let one = |status: &str| {
         format!(
             "SELECT s.id FROM task_states AS s WHERE s.project_id = {project} AND s.status = '{status}' \
              AND s.submitted_at_us < $1 AND s.since_us < $1 AND s.due_us IS NULL \
-             AND NOT EXISTS (SELECT 1 FROM task_dependencies AS d WHERE d.project_id = {project} \
-             AND d.depends_on_id = s.id AND NOT {} {has_ended}) \
-             AND NOT EXISTS (SELECT 1 FROM tasks AS c WHERE c.project_id = {project} AND c.parent_id IS NOT NULL \
-             AND c.parent_id = s.id AND NOT {} {has_ended})",
-            status_of("d.task_id"),
-            status_of("c.id"),
+             AND ({dependent}) IS NULL AND ({part}) IS NULL"
         )
     };
     ["succeeded", "cancelled", "expired"].map(one).join(" UNION ALL ")

@@ -40,7 +40,7 @@ pub(super) fn claimable(dialect: Dialect, project: &ProjectId, candidates: Candi
         let labels: Vec<String> = filter.labels().iter().map(|label| label_text([label].into_iter())).collect();
         let labels = dialect.elements(&binder.bind(dialect.texts(&labels)), Kind::Text);
         let position = dialect.position();
-        conditions.push(format!("NOT EXISTS (SELECT 1 FROM {labels} WHERE {position}(s.labels, r.value) = 0)"));
+        conditions.push(format!("(SELECT count(*) FROM {labels} WHERE {position}(s.labels, r.value) = 0) = 0"));
     }
     if !running.is_empty() {
         let running = binder.bind(json!(running));
@@ -214,3 +214,7 @@ impl TryFrom<StatusCountRow> for StatusCount {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -238,7 +238,7 @@ impl ChangedRow {
 }
 
 pub(super) const DEPENDENCY_COLUMNS: [Column; 3] =
-    [("project_id", Kind::Text), ("task_id", Kind::Uuid), ("depends_on_id", Kind::Uuid)];
+    [("project_id", Kind::Text), ("task_id", Kind::Uuid), ("depends_on", Kind::Uuid)];
 
 /// A row of `task_dependencies`.
 #[expect(clippy::struct_field_names, reason = "they are the names of the columns")]
@@ -246,18 +246,22 @@ pub(super) const DEPENDENCY_COLUMNS: [Column; 3] =
 pub(super) struct DependencyRow<'a> {
     pub(super) project_id: &'a str,
     pub(super) task_id: Simple,
-    pub(super) depends_on_id: Simple,
+    pub(super) depends_on: Simple,
 }
 
 /// A dependency as it is read.
 #[derive(Debug, FromQueryResult)]
 pub(super) struct EdgeRow {
     task_id: Uuid,
-    depends_on_id: Uuid,
+    depends_on: Uuid,
 }
 
 impl From<EdgeRow> for Edge {
     fn from(row: EdgeRow) -> Self {
-        Self { task: TaskId::new(row.task_id), depends_on: TaskId::new(row.depends_on_id) }
+        Self { task: TaskId::new(row.task_id), depends_on: TaskId::new(row.depends_on) }
     }
 }
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod tests;

@@ -30,7 +30,7 @@ impl SeaUnitOfWork {
             new.depends_on.iter().map(|depends_on| DependencyRow {
                 project_id: project.as_str(),
                 task_id: new.task.id.uuid().simple(),
-                depends_on_id: depends_on.uuid().simple(),
+                depends_on: depends_on.uuid().simple(),
             })
         });
         let dependencies: Vec<DependencyRow<'_>> = dependencies.collect();

@@ -71,7 +71,7 @@ fn overlap(one: &str, other: &str) -> bool {
         || (other_tree && one_base.starts_with(&other_base))
 }
 
-fn clash(one: (&str, Mode), other: (&str, Mode)) -> bool {
+pub(crate) fn clash(one: (&str, Mode), other: (&str, Mode)) -> bool {
     (one.1 == Mode::Exclusive || other.1 == Mode::Exclusive) && overlap(one.0, other.0)
 }
 

@@ -15,6 +15,7 @@ use domain::work::graph::Edge;
 use domain::work::listing::TaskFilter;
 use domain::work::rank::{Place, Rank};
 use domain::work::task::{Task, TaskLease, TaskState};
+use ports::store::StoreError;
 use ports::work::Candidates;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,6 +132,18 @@ async fn a_failed_save_can_only_be_dropped(store: Arc<TestStore>) {
     assert_eq!(stored(&store, &[1, 2]).await, [task(1)]);
 }
 
+async fn a_task_changes_only_under_the_lock_of_its_project(store: Arc<TestStore>) {
+    let other = add_project(&store, "other").await.id;
+    add_tasks(&store, &[task(1)]).await;
+    let changes = changing(&task(1), &leased(task_lease(7, second(60)), task(1)));
+    let mut uow = store.begin().await;
+    uow.lock_table_lock(&other).await.unwrap().unwrap();
+    let refused = uow.tasks_save(&default_project(), &changes).await;
+    assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+    uow.commit().await.unwrap_err();
+    assert_eq!(stored(&store, &[1]).await, [task(1)]);
+}
+
 async fn who_only_reads_cannot_save(store: Arc<TestStore>) {
     let mut uow = store.begin_read().await;
     let changes = Changes { new: vec![new(task(1))], ..Changes::default() };
@@ -217,6 +230,7 @@ on_every_store!(
     an_unknown_task_cannot_change,
     a_task_is_never_leased_twice,
     a_failed_save_can_only_be_dropped,
+    a_task_changes_only_under_the_lock_of_its_project,
     who_only_reads_cannot_save,
     projects_see_nothing_of_each_other,
 );

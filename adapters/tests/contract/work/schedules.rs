@@ -129,6 +129,19 @@ async fn taken_ids_and_names_are_conflicts(store: Arc<TestStore>) {
     add_to(&store, &other, &[schedule(1, None)]).await;
 }
 
+async fn a_schedule_is_found_by_its_name_in_its_project(store: Arc<TestStore>) {
+    let other = add_project(&store, "other").await.id;
+    add(&store, &[schedule(1, None), full_schedule(2)]).await;
+    add_to(&store, &other, &[Schedule { name: name("theirs"), ..schedule(3, None) }]).await;
+    let mut uow = store.begin_read().await;
+    let mut find = async |text| uow.schedule_find_named(&default_project(), &name(text)).await.unwrap();
+    assert_eq!(find("it:is/full").await, Some(full_schedule(2)));
+    assert_eq!(find("s-1").await, Some(schedule(1, None)));
+    for unknown in ["S-1", "s-", "s-11", "theirs"] {
+        assert_eq!(find(unknown).await, None, "{unknown}");
+    }
+}
+
 async fn only_the_revision_right_before_can_be_changed(store: Arc<TestStore>) {
     let stored = Schedule { revision: 5, ..schedule(1, Some(second(1))) };
     add(&store, std::slice::from_ref(&stored)).await;
@@ -244,6 +257,7 @@ async fn a_schedule_that_was_removed_is_not_saved_again(store: Arc<TestStore>) {
 on_every_store!(
     a_schedule_comes_back_to_the_last_field,
     taken_ids_and_names_are_conflicts,
+    a_schedule_is_found_by_its_name_in_its_project,
     only_the_revision_right_before_can_be_changed,
     what_was_found_by_who_may_write_stays_as_it_is_until_commit,
     pages_go_by_name_and_tell_each_schedule_once,

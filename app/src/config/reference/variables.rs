@@ -193,6 +193,33 @@ pub const VARIABLES: &[Variable] = &[
         "How long a lock lives when the request doesn't say.",
     ),
     variable(
+        Section::Retention,
+        "RETENTION_WORK_DAYS",
+        Number { min: 0, max: 36_500 },
+        "14",
+        "30",
+        "Days for which tasks that succeeded, were cancelled or expired are kept, with their attempts; 0 for ever. Tasks \
+         that unfinished ones need stay, and so do dead letters. Fixed are 7 days for past leases and 24 hours for the \
+         answers under an `Idempotency-Key`; sessions are kept for ever, since the name of an ended one never comes back.",
+    ),
+    variable(
+        Section::Retention,
+        "RETENTION_AUDIT_DAYS",
+        Number { min: 0, max: 36_500 },
+        "0",
+        "365",
+        "Days for which lines of the audit log are kept; 0 for ever. What is set here is the only way to remove a line: \
+         the database itself refuses to delete younger ones.",
+    ),
+    variable(
+        Section::Retention,
+        "RETENTION_FACTS_DAYS",
+        Number { min: 0, max: 36_500 },
+        "30",
+        "90",
+        "Days for which facts are kept, from which followers learn what happened; 0 for ever.",
+    ),
+    variable(
         Section::Telemetry,
         "RUST_LOG",
         Text,

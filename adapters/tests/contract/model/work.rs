@@ -1,0 +1,235 @@
+//! Random sequences of commands on tasks on all three stores at once.
+//!
+//! As for locks, the answers and what is stored must be the same everywhere, and [`ledger::Ledger`] judges whether they
+//! are *right* by the answers given so far. After every step it looks at what must always hold: every task handed in is
+//! in one state, or removed for its age (1); it has one claim at most (2), under tokens that only grow (3), and who says
+//! something under another one changes nothing (4); it is done once (5); nobody is given what somebody has until that
+//! very instant (6), and everything that ran out is anybody's with the next claim or tidying up (7); nobody comes before
+//! those it waits for, and the number of those is true (8); attempts rise by one and end among the dead letters, and
+//! claims go by rank, then id, past nobody who could be had (9); what happens has its line and its fact in the same
+//! commit or not at all (11); and a request said twice happens once (12). In the end all of it is worked off, so that
+//! whoever is stuck is seen.
+
+mod command;
+mod ledger;
+mod steps;
+mod stored;
+
+use crate::driver::work::Outcome;
+use crate::harness::TestStore;
+use crate::model::stores::{STORES, Stores, config};
+use crate::model::work::command::{Answer, Command, Sending, Word};
+use crate::model::work::ledger::Ledger;
+use crate::model::work::steps::{Sent, Step, pick};
+use crate::model::work::stored::Stored;
+use crate::samples::*;
+use chrono::TimeDelta;
+use domain::idempotency::{IdempotencyKey, RequestName};
+use domain::ids::ProjectId;
+use domain::work::claim::{Claim, ClaimFilter, ClaimSize};
+use domain::work::task::Status;
+use proptest::strategy::{BoxedStrategy, Just, Strategy};
+use proptest::test_runner::TestRunner;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use std::rc::Rc;
+
+/// Sequences of one run, unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 40;
+const STEPS_MAX: usize = 70;
+/// How often things are tidied up, or handed out, until nothing is left.
+const ROUNDS_MAX: usize = 200;
+
+/// One sequence: its project, and what was promised in it so far.
+struct Sequence {
+    stores: Rc<Stores>,
+    project: ProjectId,
+    ledger: Ledger,
+    requests: u32,
+}
+
+impl Sequence {
+    fn stored(&self) -> Stored {
+        let (ids, tokens) = (self.ledger.ids(), self.ledger.tokens());
+        self.stores.ask(&async |store| Stored::of(store, &self.project, &ids, &tokens).await)
+    }
+
+    fn run(&mut self, sent: &Sent) {
+        let Sent { step, is_cut_off, is_short_sighted } = sent;
+        match step {
+            Step::Pass { seconds } => self.pass(TimeDelta::seconds(*seconds)),
+            Step::Await { almost } => {
+                if let Some(at) = self.ledger.seen().next_due {
+                    self.pass(at - self.ledger.now() - TimeDelta::microseconds(i64::from(*almost)));
+                }
+            }
+            Step::Outlive { who, almost } => {
+                self.pass(self.ledger.life_left(*who) - TimeDelta::microseconds(i64::from(*almost)));
+            }
+            Step::Reopen => {
+                self.stores.reopen();
+                assert_eq!(self.stored(), *self.ledger.seen(), "it is all there after a restart");
+            }
+            Step::RaiseEpoch => {
+                let epoch = self.stores.raise_epoch();
+                self.ledger.epoch_raised(epoch, self.stored());
+            }
+            Step::Prune { seconds } => {
+                let age = TimeDelta::seconds(*seconds);
+                self.stores.ask(&async |store| command::prune(store, age).await.unwrap());
+                self.ledger.judge_pruned(age, self.stored());
+            }
+            Step::Replay { back } => self.replay(*back),
+            Step::Tidy if !is_cut_off && !is_short_sighted => self.tidy(),
+            step => {
+                if let Some(command) = pick(step, &mut self.ledger) {
+                    self.send(&command, *is_cut_off, *is_short_sighted);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, command: &Command, is_cut_off: bool, is_short_sighted: bool) {
+        self.requests += 1;
+        let key = IdempotencyKey::parse(&format!("request-{}", self.requests)).unwrap();
+        let request = RequestName { project: self.project.clone(), agent: agent("ann"), key };
+        let sending = Sending { request, is_short_sighted, is_cut_off };
+        let outcome = self.ask(command, &sending);
+        let after = self.stored_with(&outcome);
+        self.ledger.judge(command, &sending, outcome, after);
+    }
+
+    fn ask(&self, command: &Command, sending: &Sending) -> Outcome<Answer> {
+        self.stores.ask(&async |store: &TestStore| command::send(store, &self.project, command, sending).await.unwrap())
+    }
+
+    /// What is stored, with the tasks and claims that an answer tells of.
+    fn stored_with(&self, outcome: &Outcome<Answer>) -> Stored {
+        let (mut ids, mut tokens) = (self.ledger.ids(), self.ledger.tokens());
+        match outcome {
+            Outcome::Done(Answer::Submitted(Ok(answers)), _) => {
+                ids.extend(answers.iter().filter_map(|answer| answer.as_ref().ok()).map(|task| task.id));
+            }
+            Outcome::Done(Answer::Claimed(Ok(claimed)), _) => {
+                tokens.extend(claimed.tasks.iter().filter_map(|one| one.task.lease()).map(|lease| lease.token));
+            }
+            _ => {}
+        }
+        self.stores.ask(&async |store| Stored::of(store, &self.project, &ids, &tokens).await)
+    }
+
+    fn replay(&mut self, back: usize) {
+        if let Some((command, sending, answer)) = self.ledger.recent_request(back) {
+            let outcome = self.ask(&command, &sending);
+            self.ledger.judge_replay(&answer, &outcome, &self.stored());
+        }
+    }
+
+    fn pass(&mut self, time: TimeDelta) {
+        let time = time.max(TimeDelta::zero());
+        self.stores.pass(time);
+        self.ledger.pass(time);
+        self.ledger.time_has_passed(self.stored());
+    }
+
+    /// Tidies up until nothing is due: those who are told may have something to tell.
+    fn tidy(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            self.send(&Command::Tidy, false, false);
+            self.ledger.check();
+            if self.ledger.seen().due.is_empty() {
+                return;
+            }
+        }
+        panic!("it is never tidy: {:?}", self.ledger.seen().due);
+    }
+
+    /// Lets everything that can end come to its end.
+    fn drain(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            self.tidy();
+            for who in [0, 2] {
+                let claim = Claim {
+                    filter: ClaimFilter::default(),
+                    size: ClaimSize::try_new(ClaimSize::MAX).unwrap(),
+                    ..steps::any_claim(who, &self.ledger)
+                };
+                self.send(&Command::Claim(claim), false, false);
+            }
+            let claims = self.ledger.live_claims();
+            for claim in &claims {
+                self.send(&Command::Say(claim.clone(), Word::Complete(None)), false, false);
+                self.ledger.check();
+            }
+            let seen = self.ledger.seen();
+            let is_waiting = seen.tasks.values().any(|task| task.status() == Status::Ready);
+            match seen.next_due {
+                _ if !claims.is_empty() => {}
+                // Somebody has locked what it needs.
+                _ if is_waiting => self.pass(TimeDelta::seconds(20)),
+                Some(at) => self.pass(at - self.ledger.now()),
+                None => return self.ledger.check_drained(),
+            }
+        }
+        panic!("it does not come to an end: {:?}", self.ledger.seen().tasks);
+    }
+}
+
+struct Work;
+
+impl ReferenceStateMachine for Work {
+    type State = ();
+    type Transition = Sent;
+
+    fn init_state() -> BoxedStrategy<()> {
+        Just(()).boxed()
+    }
+
+    fn transitions((): &()) -> BoxedStrategy<Sent> {
+        steps::any_step()
+    }
+
+    fn apply((): (), _: &Sent) {}
+}
+
+impl StateMachineTest for Work {
+    type SystemUnderTest = Sequence;
+    type Reference = Self;
+
+    fn init_test((): &()) -> Sequence {
+        let stores = STORES.with_borrow(|stores| stores.clone().unwrap());
+        let project = stores.fresh_project();
+        let seen = stores.ask(&async |store| Stored::of(store, &project, &[], &[]).await);
+        let ledger = Ledger::new(stores.now(), seen);
+        Sequence { stores, project, ledger, requests: 0 }
+    }
+
+    fn apply(mut sequence: Sequence, (): &(), sent: Sent) -> Sequence {
+        sequence.run(&sent);
+        sequence
+    }
+
+    fn check_invariants(sequence: &Sequence, (): &()) {
+        sequence.ledger.check();
+    }
+
+    fn teardown(mut sequence: Sequence, (): ()) {
+        sequence.drain();
+        sequence.stores.ask(&async |store| command::forget_requests(store).await.unwrap());
+    }
+}
+
+#[test]
+fn all_stores_hand_work_out_alike_and_rightly() {
+    let stores = Rc::new(Stores::open());
+    STORES.set(Some(Rc::clone(&stores)));
+    let sequences = Work::sequential_strategy(1..=STEPS_MAX);
+    let outcome = TestRunner::new(config(CASES)).run(&sequences, |(state, steps, seen)| {
+        Work::test_sequential(config(CASES), state, steps, seen);
+        Ok(())
+    });
+    STORES.set(None);
+    stores.give_back();
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}

@@ -1,0 +1,33 @@
+use serde::Deserialize;
+
+use super::reader::Reader;
+
+/// How long the past is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Days for tasks that succeeded, were cancelled or expired; `None` for ever.
+    pub work_days: Option<u32>,
+    /// Days for lines of the audit log; `None` for ever.
+    pub audit_days: Option<u32>,
+    /// Days for facts; `None` for ever.
+    pub facts_days: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+struct Raw {
+    work_days: Option<String>,
+    audit_days: Option<String>,
+    facts_days: Option<String>,
+}
+
+impl Retention {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let raw: Raw = reader.section("RETENTION_");
+        let mut days = |name, raw| Some(reader.number(name, raw)).filter(|days| *days > 0);
+        Self {
+            work_days: days("RETENTION_WORK_DAYS", raw.work_days),
+            audit_days: days("RETENTION_AUDIT_DAYS", raw.audit_days),
+            facts_days: days("RETENTION_FACTS_DAYS", raw.facts_days),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What is forgotten when, and what is not.
+
+use crate::desk::{Desk, call, project, with_key};
+use adapters::fixed::ManualClock;
+use adapters::in_memory::InMemoryStore;
+use chrono::{DateTime, TimeDelta};
+use domain::agents::Session;
+use domain::audit::Entry;
+use domain::ids::SessionId;
+use pointsman::config::Retention;
+use pointsman::locks::commands::Release;
+use pointsman::retention::forget;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const NO_WAIT: Duration = Duration::ZERO;
+const FOR_EVER: Retention = Retention { work_days: None, audit_days: None, facts_days: None };
+
+fn still() -> (Desk, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()));
+    (Desk::over(Arc::new(InMemoryStore::new(clock.clone()))), clock)
+}
+
+async fn clean(desk: &Desk, kept: Retention) {
+    forget(desk.store.as_ref(), &kept, &CancellationToken::new()).await.unwrap();
+}
+
+/// Takes a lock and gives it back, under an idempotency key.
+async fn take_and_release(desk: &Desk, key: &str) {
+    let taken = desk.acquire(&with_key(call("a"), key), &[key], NO_WAIT).await.unwrap().remove(0);
+    let release = Release { tokens: BTreeSet::from([taken.token]) };
+    desk.executor.execute_hot(&call("a"), release).await.unwrap();
+}
+
+async fn past_leases(desk: &Desk, key: &str) -> usize {
+    let key = domain::locks::key::LockKey::parse(key).unwrap();
+    desk.store.begin_read().await.unwrap().ended_list(&project(), &key, 10).await.unwrap().len()
+}
+
+/// How many lines and facts there are, and whether the lock of long ago and that of now are known.
+async fn told(desk: &Desk) -> (usize, usize, usize, usize) {
+    (desk.audit().await.len(), desk.facts().await.len(), past_leases(desk, "old").await, past_leases(desk, "new").await)
+}
+
+#[tokio::test]
+async fn each_kind_of_past_is_kept_for_its_own_time() {
+    let (desk, clock) = still();
+    take_and_release(&desk, "old").await;
+    // A default session lasts no day, so each of the two days has its own.
+    clock.advance(TimeDelta::days(10));
+    let named = pointsman::call::Call { session: Some(SessionId::parse("second").unwrap()), ..call("a") };
+    let taken = desk.acquire(&with_key(named.clone(), "new"), &["new"], NO_WAIT).await.unwrap().remove(0);
+    desk.executor.execute_hot(&named, Release { tokens: BTreeSet::from([taken.token]) }).await.unwrap();
+    assert_eq!(told(&desk).await, (6, 6, 1, 1));
+
+    clean(&desk, FOR_EVER).await;
+    assert_eq!(told(&desk).await, (6, 6, 0, 1), "past leases go after a week whatever is set");
+    clean(&desk, Retention { work_days: Some(11), audit_days: Some(11), facts_days: Some(11) }).await;
+    assert_eq!(told(&desk).await, (6, 6, 0, 1));
+    clean(&desk, Retention { facts_days: Some(9), ..FOR_EVER }).await;
+    assert_eq!(told(&desk).await, (6, 3, 0, 1));
+    clean(&desk, Retention { audit_days: Some(9), ..FOR_EVER }).await;
+    assert_eq!(told(&desk).await, (3, 3, 0, 1));
+    clean(&desk, Retention { work_days: Some(1), audit_days: Some(1), facts_days: Some(1) }).await;
+    assert_eq!(told(&desk).await, (3, 3, 0, 1));
+}
+
+#[tokio::test]
+async fn an_answer_is_forgotten_after_a_day_and_a_session_never() {
+    let (desk, clock) = still();
+    take_and_release(&desk, "old").await;
+    let name = domain::idempotency::RequestName {
+        project: project(),
+        agent: call("a").principal.agent,
+        key: with_key(call("a"), "old").idempotency_key.unwrap(),
+    };
+    for (hours, is_known) in [(23, true), (2, false), (24 * 400, false)] {
+        clock.advance(TimeDelta::hours(hours));
+        clean(&desk, Retention { work_days: Some(1), audit_days: Some(1), facts_days: Some(1) }).await;
+        let mut uow = desk.store.begin_read().await.unwrap();
+        let known = uow.idempotency_load(std::slice::from_ref(&name)).await.unwrap();
+        assert_eq!(!known.is_empty(), is_known, "after {hours} hours more");
+    }
+    let session = call("a").session.unwrap();
+    let mut uow = desk.store.begin_read().await.unwrap();
+    let sessions: Vec<Session> = uow.sessions_load(&project(), &[session], &[]).await.unwrap();
+    assert_eq!(sessions.len(), 1, "or its name could come back");
+}
+
+#[tokio::test]
+async fn all_that_is_old_goes_in_one_round_however_much_it_is() {
+    let (desk, clock) = still();
+    take_and_release(&desk, "old").await;
+    let line: Entry = desk.audit().await.remove(0);
+    let mut uow = desk.store.begin().await.unwrap();
+    let more: Vec<Entry> = (0..2_500).map(|_| Entry { id: desk.executor.ids().audit_entry_id(), ..line.clone() }).collect();
+    uow.audit_append(&more).await.unwrap();
+    uow.commit().await.unwrap();
+    clock.advance(TimeDelta::days(3));
+    let kept = Retention { audit_days: Some(2), ..FOR_EVER };
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    forget(desk.store.as_ref(), &kept, &stopped).await.unwrap();
+    assert!(!desk.audit().await.is_empty(), "who is to stop begins nothing");
+    clean(&desk, kept).await;
+    assert_eq!(desk.audit().await, []);
+}
