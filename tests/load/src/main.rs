@@ -36,6 +36,12 @@ const AGENTS: u32 = 64;
 /// How long a look at the disk's sync rate is; there is one before each pair of runs.
 const SYNC_LOOK: Duration = Duration::from_millis(300);
 const ACQUIRE_RELEASE: &str = "lock acquire+release";
+const CONTENDED: &str = "contended acquire+release, 4 files for all, waiting";
+const READS: [(&str, &str); 3] = [
+    ("lock status", "/v1/locks/status?key=shared/src/file_0.rs"),
+    ("lock list, empty", "/v1/locks?limit=50"),
+    ("me, which reads nothing", "/v1/me"),
+];
 
 /// Measures lock operations over HTTP beside what the databases can do at best.
 #[derive(Debug, Parser)]
@@ -58,6 +64,12 @@ struct Arguments {
     /// Shorter and fewer runs.
     #[arg(long)]
     quick: bool,
+    /// So many clients alone, instead of each number in turn.
+    #[arg(long)]
+    clients: Option<u32>,
+    /// Only the measures whose name begins so.
+    #[arg(long, value_name = "NAME")]
+    measure: Option<String>,
     /// Also write the measures with a floor to this file, and the others to FILE.extra.json.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -70,17 +82,30 @@ enum Only {
 }
 
 /// How often and how long.
+#[derive(Debug, Clone, Default)]
 struct Plan {
     rounds: usize,
-    schedule: Schedule,
+    clients: Vec<u32>,
+    measure: String,
 }
 
 impl Plan {
-    fn new(quick: bool) -> Self {
-        let (rounds, warm_up_ms, window_ms) = if quick { (3, 500, 2_000) } else { (5, 1_000, 5_000) };
-        let (warm_up, window) = (Duration::from_millis(warm_up_ms), Duration::from_millis(window_ms));
-        Self { rounds, schedule: Schedule { warm_up, window } }
+    fn new(arguments: &Arguments) -> Self {
+        Self {
+            rounds: if arguments.quick { 3 } else { 5 },
+            clients: arguments.clients.map_or(CLIENTS.to_vec(), |clients| vec![clients]),
+            measure: arguments.measure.clone().unwrap_or_default(),
+        }
     }
+
+    fn has(&self, measure: &str) -> bool {
+        measure.starts_with(&self.measure)
+    }
+}
+
+fn schedule(quick: bool) -> Schedule {
+    let (warm_up_ms, window_ms) = if quick { (500, 2_000) } else { (1_000, 5_000) };
+    Schedule { warm_up: Duration::from_millis(warm_up_ms), window: Duration::from_millis(window_ms) }
 }
 
 #[tokio::main]
@@ -105,11 +130,12 @@ fn say(words: &str) {
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let Plan { rounds, schedule } = Plan::new(arguments.quick);
+    let (plan, schedule) = (Plan::new(&arguments), schedule(arguments.quick));
     fs::create_dir_all(&arguments.work).with_context(|| arguments.work.display().to_string())?;
     let work = fs::canonicalize(&arguments.work)?;
     let site = Site { program: arguments.server, work, schedule, meter: Meter::of_generator()? };
-    let mut bench = Bench { rounds, work: site.work.clone(), ..Bench::default() };
+    let rounds = plan.rounds;
+    let mut bench = Bench { plan, work: site.work.clone(), ..Bench::default() };
     if arguments.only != Some(Only::Postgres) {
         let (holding, floor) = sqlite_databases(&site.work);
         let target = Target::start(&site, "sqlite", holding, floor, AGENTS).await?;
@@ -144,7 +170,7 @@ fn spread(values: &[f64]) -> String {
 /// What has been measured so far.
 #[derive(Default)]
 struct Bench {
-    rounds: usize,
+    plan: Plan,
     work: PathBuf,
     report: Report,
     syncs: Vec<f64>,
@@ -154,16 +180,26 @@ struct Bench {
 impl Bench {
     /// Everything on one store.
     async fn measure_store(&mut self, mut target: Target) -> Result<()> {
-        let mut pairs: [(Vec<Measure>, Vec<Measure>); CLIENTS.len()] = Default::default();
+        if self.plan.has(ACQUIRE_RELEASE) {
+            self.measure_locks(&mut target).await?;
+        }
+        self.measure_extras(&mut target).await?;
+        self.memory.push(format!("{} MiB on {}", target.resident_mib()?, target.store));
+        target.stop().await
+    }
+
+    async fn measure_locks(&mut self, target: &mut Target) -> Result<()> {
+        let clients = self.plan.clients.clone();
+        let mut pairs: Vec<(Vec<Measure>, Vec<Measure>)> = vec![Default::default(); clients.len()];
         let (mut locked, mut alone) = (Vec::new(), Vec::new());
-        for round in 0..self.rounds {
-            for (clients, (http, floor)) in CLIENTS.into_iter().zip(&mut pairs) {
+        for round in 0..self.plan.rounds {
+            for (clients, (http, floor)) in clients.iter().zip(&mut pairs) {
                 self.syncs.push(disk::syncs_per_second(&self.work, SYNC_LOOK)?);
                 // By turns first and last, so that neither always meets what the other left behind.
                 if round % 2 == 0 {
                     floor.push(target.floor(CONNECTIONS).await?);
                 }
-                let measured = target.acquire_release(clients).await?;
+                let measured = target.acquire_release(*clients).await?;
                 say(&format!("{}, round {}, {clients} clients: {:.0}/s", target.store, round + 1, measured.ops_per_s));
                 http.push(measured);
                 if round % 2 != 0 {
@@ -175,7 +211,7 @@ impl Bench {
                 locked.push(target.locked_floor(CONNECTIONS).await?);
             }
         }
-        for (clients, (http, floor)) in CLIENTS.into_iter().zip(&pairs) {
+        for (clients, (http, floor)) in clients.into_iter().zip(&pairs) {
             let (Some(http), Some(floor)) = (middle(http), middle(floor)) else { bail!("nothing was measured") };
             self.report.add(ACQUIRE_RELEASE, target.store, clients, http, floor);
         }
@@ -187,22 +223,22 @@ impl Bench {
         }
         let Some(alone) = middle(&alone) else { bail!("nothing was measured") };
         self.report.add_extra("raw floor", target.store, 1, alone);
-        self.measure_extras(&mut target).await?;
-        self.memory.push(format!("{} MiB on {}", target.resident_mib()?, target.store));
-        target.stop().await
+        Ok(())
     }
 
     /// What has no floor to stand beside.
     async fn measure_extras(&mut self, target: &mut Target) -> Result<()> {
         let (clients, store) = (CLIENTS_OF_EXTRAS, target.store);
-        let contended = target.contended(clients, FILES_FOUGHT_FOR).await?;
-        self.report.add_extra("lock acquire+release, 4 files for all, waiting", store, clients, contended);
-        let status = target.read(clients, "/v1/locks/status?key=shared/src/file_0.rs").await?;
-        self.report.add_extra("lock status", store, clients, status);
-        let list = target.read(clients, "/v1/locks?limit=50").await?;
-        self.report.add_extra("lock list, empty", store, clients, list);
-        let me = target.read(clients, "/v1/me").await?;
-        self.report.add_extra("me, which reads nothing", store, clients, me);
+        if self.plan.has(CONTENDED) {
+            let contended = target.contended(clients, FILES_FOUGHT_FOR).await?;
+            self.report.add_extra(CONTENDED, store, clients, contended);
+        }
+        for (name, path) in READS {
+            if self.plan.has(name) {
+                let read = target.read(clients, path).await?;
+                self.report.add_extra(name, store, clients, read);
+            }
+        }
         Ok(())
     }
 }
