@@ -1,15 +1,20 @@
 //! What is forgotten when, and what is not.
 
 use crate::desk::{Desk, call, project, with_key};
+use crate::work::Yard;
 use adapters::fixed::ManualClock;
 use adapters::in_memory::InMemoryStore;
 use chrono::{DateTime, TimeDelta};
 use domain::agents::Session;
 use domain::audit::Entry;
 use domain::ids::SessionId;
+use domain::work::content::Fault;
+use domain::work::retry::Chance;
 use pointsman::config::Retention;
 use pointsman::locks::commands::Release;
 use pointsman::retention::forget;
+use pointsman::work::commands::Fail;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +100,8 @@ async fn all_that_is_old_goes_in_one_round_however_much_it_is() {
     take_and_release(&desk, "old").await;
     let line: Entry = desk.audit().await.remove(0);
     let mut uow = desk.store.begin().await.unwrap();
-    let more: Vec<Entry> = (0..2_500).map(|_| Entry { id: desk.executor.ids().audit_entry_id(), ..line.clone() }).collect();
+    let more: Vec<Entry> =
+        (0..2_500).map(|_| Entry { id: desk.executor.ids().audit_entry_id(), ..line.clone() }).collect();
     uow.audit_append(&more).await.unwrap();
     uow.commit().await.unwrap();
     clock.advance(TimeDelta::days(3));
@@ -106,4 +112,37 @@ async fn all_that_is_old_goes_in_one_round_however_much_it_is() {
     assert!(!desk.audit().await.is_empty(), "who is to stop begins nothing");
     clean(&desk, kept).await;
     assert_eq!(desk.audit().await, []);
+}
+
+#[tokio::test]
+async fn finished_work_goes_but_for_what_unfinished_work_needs() {
+    let yard = Yard::new();
+    let (by, worker) = (call("a"), call("b"));
+    let tasks = json!([
+        {"name": "alone", "type": "t", "title": "alone", "priority": 1},
+        {"name": "needed", "type": "t", "title": "needed", "priority": 1},
+        {"name": "dead", "type": "t", "title": "dead", "priority": 1, "max_attempts": 1},
+        {"name": "waits", "type": "t", "title": "waits", "depends_on": ["needed", "hangs"]},
+        {"name": "hangs", "type": "t", "title": "hangs", "not_before": "2027-06-01T00:00:00Z"},
+    ]);
+    let ids: Vec<_> = yard.submit(&by, tasks).await.unwrap().into_iter().map(|task| task.id).collect();
+    for handed_out in yard.claim(&worker, 3, NO_WAIT).await {
+        let (task, token) = (handed_out.claimed.task.id, handed_out.claimed.task.lease().unwrap().token);
+        if task == ids[2] {
+            let error = Fault::parse("broken").unwrap();
+            let failure = Fail { task, token, error, is_retryable: false, chance: Chance(0) };
+            yard.desk.executor.execute_hot(&worker, failure).await.unwrap();
+        } else {
+            yard.complete(&worker, task, token).await.unwrap();
+        }
+    }
+    let kept = Retention { work_days: Some(14), ..FOR_EVER };
+    for (days, left) in [(13, vec![0, 1, 2, 3, 4]), (2, vec![1, 2, 3, 4])] {
+        yard.clock.advance(TimeDelta::days(days));
+        clean(&yard.desk, kept).await;
+        let mut uow = yard.desk.store.begin_read().await.unwrap();
+        let found: BTreeSet<_> =
+            uow.tasks_load(&project(), &ids).await.unwrap().into_iter().map(|task| task.id).collect();
+        assert_eq!(found, left.into_iter().map(|at: usize| ids[at]).collect(), "{days} days later");
+    }
 }
