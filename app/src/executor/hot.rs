@@ -79,6 +79,8 @@ pub struct WorkTouches {
     pub ending: Vec<TaskId>,
     /// Tasks that new ones are to depend on or be part of: with how many depend on them already.
     pub depended_on: Vec<TaskId>,
+    /// Keys that new tasks are done under: a claim of the same batch may take them.
+    pub lock_keys: Vec<LockKey>,
     /// Tokens of claims.
     pub tokens: Vec<Token>,
     /// Tasks to choose from.

@@ -14,6 +14,7 @@ use domain::locks::table::LockTable;
 use domain::work::changes::Loaded as LoadedWork;
 use domain::work::claim::ClaimFilter;
 use domain::work::rank::Place;
+use domain::work::schedule::Schedule;
 use domain::work::table::WorkTable;
 use domain::work::task::Task;
 use ports::locks::TableHead;
@@ -37,7 +38,7 @@ pub(super) async fn load(
     head: TableHead,
     jobs: &[&HotJob],
 ) -> Result<(Known, Tables), StoreError> {
-    let touches = Touched::of(jobs);
+    let mut touches = Touched::of(jobs);
     let names: Vec<RequestName> =
         jobs.iter().filter_map(|job| request_name(&job.call)).collect::<BTreeSet<_>>().into_iter().collect();
     let records = uow.idempotency_load(&names).await?;
@@ -61,6 +62,8 @@ pub(super) async fn load(
     for id in &touches.schedules {
         schedules.extend(uow.schedule_find(project, *id).await?.map(|schedule| (*id, schedule)));
     }
+    let fired = schedules.values().flat_map(|schedule: &Schedule| schedule.draft.lock_keys());
+    touches.work.lock_keys.extend(fired.cloned());
     let mut locks = load_locks(uow, project, head, touches, &ending, &work).await?;
     let work = WorkTable::new(work, &mut locks);
     let tables = Tables {
@@ -92,6 +95,7 @@ struct TouchedWork {
     tasks: BTreeSet<TaskId>,
     ending: BTreeSet<TaskId>,
     depended_on: BTreeSet<TaskId>,
+    lock_keys: BTreeSet<LockKey>,
     tokens: BTreeSet<Token>,
     choices: BTreeMap<(ClaimFilter, Option<Place>), u32>,
     due_rows_max: u32,
@@ -116,12 +120,13 @@ impl Touched {
 
 impl TouchedWork {
     fn add(&mut self, touches: WorkTouches) {
-        let WorkTouches { tasks, ending, depended_on, tokens, choice, due_rows_max } = touches;
+        let WorkTouches { tasks, ending, depended_on, lock_keys, tokens, choice, due_rows_max } = touches;
         self.tasks.extend(tasks);
         self.tasks.extend(&ending);
         self.tasks.extend(&depended_on);
         self.ending.extend(ending);
         self.depended_on.extend(depended_on);
+        self.lock_keys.extend(lock_keys);
         self.tokens.extend(tokens);
         if let Some(Choice { filter, after, tasks }) = choice {
             *self.choices.entry((filter, after)).or_default() += tasks;
@@ -265,7 +270,10 @@ async fn load_locks(
     ending_sessions: &[SessionId],
     work: &LoadedWork,
 ) -> Result<LockTable, StoreError> {
-    let Touched { mut keys, mut tokens, expired_rows_max, .. } = touches;
+    let Touched { mut keys, mut tokens, expired_rows_max, work: touched, .. } = touches;
+    if !touched.choices.is_empty() {
+        keys.extend(touched.lock_keys);
+    }
     let waiters = uow.waiters_load(project).await?;
     keys.extend(waiters.iter().flat_map(|stored| stored.waiter.wants.keys().cloned()));
     keys.extend(work.lock_keys());

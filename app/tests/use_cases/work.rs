@@ -8,19 +8,23 @@ use domain::identity::principal::{Denial, Role};
 use domain::ids::TaskId;
 use domain::locks::lease::Token;
 use domain::work::claim::{ClaimFilter, ClaimSize};
+use domain::work::content::Fault;
 use domain::work::refusal::WorkRefusal;
+use domain::work::retry::Chance;
 use domain::work::submission::{Submission, Submit, Together};
 use domain::work::task::{Status, Task};
 use poem_openapi::types::ParseFromJSON;
 use pointsman::call::Call;
+use pointsman::locks::commands::Release;
 use pointsman::refusal::{CallError, Refusal};
 use pointsman::sweeper::sweep;
 use pointsman::work::bodies::TaskBody;
 use pointsman::work::claim::{ClaimRequest, ClaimTasks};
-use pointsman::work::commands::{CancelTask, Complete, Heartbeat, SubmitTasks, Submitted};
+use pointsman::work::commands::{CancelTask, Complete, Fail, Heartbeat, Retry, SubmitTasks, Submitted};
 use pointsman::work::reading::{HandedOut, Reader};
 use ports::store::Store;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -243,6 +247,32 @@ async fn a_claim_finds_the_one_task_behind_many_it_cannot_have() {
     let easy = yard.submit(&boss, json!([build("easy")])).await.unwrap()[0].id;
     let claimed = yard.claim(&ada, 1, NO_WAIT).await;
     assert_eq!(claimed.iter().map(|handed| handed.claimed.task.id).collect::<Vec<_>>(), [easy]);
+}
+
+/// What was ready when a batch was loaded is not all that its claims may find.
+#[tokio::test]
+async fn a_task_that_gets_ready_within_a_batch_is_kept_from_its_claims_by_locks_of_others() {
+    let yard = Yard::new();
+    let (boss, ada, ben) = (call_as("boss", Role::Orchestrator), call("ada"), call("ben"));
+    let lease = yard.desk.acquire(&ben, &["src/main.rs"], NO_WAIT).await.unwrap().remove(0);
+    let mut task = build("a");
+    task["resources"] = json!([{ "key": "src/**" }]);
+    task["max_attempts"] = json!(1);
+    let (submitted, claimed) = tokio::join!(yard.submit(&boss, json!([task])), yard.claim(&ada, 1, NO_WAIT));
+    let id = submitted.unwrap()[0].id;
+    assert!(claimed.is_empty(), "claimed though Ben has its lock");
+
+    yard.desk.executor.execute_hot(&ben, Release { tokens: BTreeSet::from([lease.token]) }).await.unwrap();
+    let claimed = yard.claim(&ada, 1, NO_WAIT).await.remove(0);
+    let error = Fault::parse("no").unwrap();
+    let fail = Fail { task: id, token: token(&claimed), error, is_retryable: true, chance: Chance(0) };
+    yard.desk.executor.execute_hot(&ada, fail).await.unwrap();
+    assert_eq!(yard.status(id).await, Status::Dead);
+    yard.desk.acquire(&ben, &["src/main.rs"], NO_WAIT).await.unwrap();
+    let retry = yard.desk.executor.execute_hot(&boss, Retry { task: id });
+    let (retried, claimed) = tokio::join!(retry, yard.claim(&ada, 1, NO_WAIT));
+    retried.unwrap();
+    assert_eq!((claimed.len(), yard.status(id).await), (0, Status::Ready));
 }
 
 #[tokio::test]

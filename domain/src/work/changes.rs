@@ -33,8 +33,9 @@ pub struct Loaded {
 impl Loaded {
     /// The keys that claims may want to lock: to be loaded into the lock table with all that overlaps them.
     pub fn lock_keys(&self) -> BTreeSet<LockKey> {
-        let wants =
-            self.tasks.iter().filter(|task| !task.status().is_ended()).filter_map(|task| task.terms.resources.as_ref());
+        // A dead one may be ready again within the batch.
+        let may_run = |task: &&Task| !task.status().is_ended() || task.status() == Status::Dead;
+        let wants = self.tasks.iter().filter(may_run).filter_map(|task| task.terms.resources.as_ref());
         wants.flat_map(|wants| wants.keys().cloned()).collect()
     }
 

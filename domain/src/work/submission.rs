@@ -1,6 +1,7 @@
 //! What is handed in: one task or many, with what they depend on.
 
 use crate::ids::{AgentId, TaskId};
+use crate::locks::key::LockKey;
 use crate::locks::wants::Wants;
 use crate::work::content::Content;
 use crate::work::name::{LocalName, TaskType};
@@ -42,6 +43,11 @@ pub struct TaskDraft {
 }
 
 impl TaskDraft {
+    /// The keys that it is done under.
+    pub fn lock_keys(&self) -> impl Iterator<Item = &LockKey> {
+        self.resources.iter().flat_map(Wants::keys)
+    }
+
     pub(crate) fn terms(&self, parent: Option<TaskId>, by: &AgentId, at: DateTime<Utc>) -> Terms {
         Terms {
             task_type: self.task_type.clone(),
@@ -168,6 +174,11 @@ impl Submit {
     /// What happens to the others when one is refused.
     pub fn together(&self) -> Together {
         self.together
+    }
+
+    /// The keys that the tasks are done under: whoever decides on claims beside it has to know who holds them.
+    pub fn lock_keys(&self) -> impl Iterator<Item = &LockKey> {
+        self.items.iter().flat_map(|item| item.draft.lock_keys())
     }
 
     /// The tasks it names that must exist already: to be loaded, with how many depend on each.

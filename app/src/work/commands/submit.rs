@@ -44,7 +44,8 @@ impl HotCommand for SubmitTasks {
 
     fn touches(&self) -> Touches {
         let depended_on = self.submit.known().into_iter().collect();
-        Touches { work: WorkTouches { depended_on, ..WorkTouches::default() }, ..Touches::default() }
+        let lock_keys = self.submit.lock_keys().cloned().collect();
+        Touches { work: WorkTouches { depended_on, lock_keys, ..WorkTouches::default() }, ..Touches::default() }
     }
 
     fn decide(&self, tables: &mut Tables, _who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
