@@ -1,7 +1,7 @@
-//! What the router doesn't tell of its routes: the methods each path knows, which a 405 must list in `Allow`, and the
-//! documented names of its parameters, which the framework calls `param0`, `param1` and so on.
+//! What the router doesn't tell of its routes: the methods each path knows, which a 405 must list in `Allow`, the
+//! documented names of its parameters, which the framework calls `param0`, `param1` and so on, and the values they accept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use poem::http::HeaderValue;
@@ -18,6 +18,8 @@ pub struct Methods {
 struct Route {
     template: Arc<str>,
     methods: BTreeSet<String>,
+    /// The values that parameters accept which accept only some.
+    accepted: BTreeMap<String, String>,
 }
 
 impl Methods {
@@ -26,8 +28,11 @@ impl Methods {
         let mut methods = Self::default();
         let paths = document.get("paths").and_then(Value::as_object);
         for (path, operations) in paths.into_iter().flatten() {
-            for method in operations.as_object().into_iter().flatten().map(|(method, _)| method) {
-                methods.insert(&format!("{prefix}{path}"), method);
+            for (method, operation) in operations.as_object().into_iter().flatten() {
+                let accepted = accepted(document, operation);
+                if let Some(route) = methods.insert(&format!("{prefix}{path}"), method) {
+                    route.accepted.extend(accepted);
+                }
             }
         }
         methods
@@ -58,36 +63,63 @@ impl Methods {
         template.split('/').filter_map(parameter_name).nth(place)
     }
 
+    /// The values that a parameter accepts, as a list to read, if it is not free.
+    pub fn accepted(&self, pattern: &str, parameter: &str) -> Option<&str> {
+        self.route(pattern)?.accepted.get(parameter).map(String::as_str)
+    }
+
     fn route(&self, pattern: &str) -> Option<&Route> {
         self.by_pattern.get(pattern.trim_end_matches('/')).and_then(|index| self.routes.get(*index))
     }
 
-    fn insert(&mut self, path: &str, method: &str) {
+    fn insert(&mut self, path: &str, method: &str) -> Option<&mut Route> {
         const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
         let method = method.to_ascii_uppercase();
         if !METHODS.contains(&method.as_str()) {
-            return;
+            return None;
         }
         let index = match self.by_pattern.get(&with_parameters(path, |_, name| format!(":{name}"))) {
             Some(index) => *index,
             None => self.add(path),
         };
-        if let Some(route) = self.routes.get_mut(index) {
-            if method == "GET" {
-                route.methods.insert("HEAD".to_owned());
-            }
-            route.methods.insert(method);
+        let route = self.routes.get_mut(index)?;
+        if method == "GET" {
+            route.methods.insert("HEAD".to_owned());
         }
+        route.methods.insert(method);
+        Some(route)
     }
 
     fn add(&mut self, path: &str) -> usize {
         let index = self.routes.len();
         let template = with_parameters(path, |_, name| format!("{{{name}}}"));
-        self.routes.push(Route { template: template.into(), methods: BTreeSet::new() });
+        self.routes.push(Route { template: template.into(), methods: BTreeSet::new(), accepted: BTreeMap::new() });
         self.by_pattern.insert(with_parameters(path, |_, name| format!(":{name}")), index);
         self.by_pattern.insert(with_parameters(path, |place, _| format!(":param{place}")), index);
         index
     }
+}
+
+/// The values that an operation's parameters accept, by name.
+fn accepted(document: &Value, operation: &Value) -> impl Iterator<Item = (String, String)> {
+    let parameters = operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
+    parameters.filter_map(|parameter| {
+        let schema = parameter.get("schema")?;
+        let values = enumeration(document, schema.get("items").unwrap_or(schema))?;
+        Some((parameter.get("name")?.as_str()?.to_owned(), values))
+    })
+}
+
+fn enumeration(document: &Value, schema: &Value) -> Option<String> {
+    if let Some(part) = schema.get("allOf").and_then(Value::as_array).and_then(|parts| parts.first()) {
+        return enumeration(document, part);
+    }
+    let schema = match schema.get("$ref").and_then(Value::as_str) {
+        Some(reference) => document.pointer(reference.strip_prefix('#')?)?,
+        None => schema,
+    };
+    let values: Vec<&str> = schema.get("enum")?.as_array()?.iter().filter_map(Value::as_str).collect();
+    Some(values.join(", "))
 }
 
 /// The path with each parameter written anew, and no slash at the end.
@@ -133,5 +165,21 @@ mod tests {
         assert_eq!(methods.parameter(pattern, "page"), None);
         assert_eq!(methods.allow("/health/").unwrap(), "GET, HEAD");
         assert!(methods.allow("/v1/other").is_none());
+    }
+
+    #[test]
+    fn the_values_of_a_parameter_are_found_behind_references() {
+        let document = json!({
+            "components": {"schemas": {"Status": {"enum": ["ready", "dead"]}}},
+            "paths": {"/tasks": {"get": {"parameters": [
+                {"name": "status", "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Status"}}},
+                {"name": "sort", "schema": {"allOf": [{"$ref": "#/components/schemas/Status"}, {"default": "dead"}]}},
+                {"name": "limit", "schema": {"type": "integer"}},
+            ]}}},
+        });
+        let methods = Methods::of_openapi(&document, "/v1");
+        assert_eq!(methods.accepted("/v1/tasks", "status"), Some("ready, dead"));
+        assert_eq!(methods.accepted("/v1/tasks", "sort"), Some("ready, dead"));
+        assert_eq!(methods.accepted("/v1/tasks", "limit"), None);
     }
 }

@@ -9,6 +9,9 @@ use super::{FieldError, Kind, Problem, kinds};
 use crate::http::json_body::BodyRefused;
 use crate::http::methods::Methods;
 
+/// How the framework says that a value is none of an enumeration, without saying which there are.
+const NONE_OF_ITS_VALUES: &str = "Expect a valid enumeration value";
+
 /// The problem a framework error stands for. Errors that already carry an answer are not for this function.
 pub fn from_framework(error: &poem::Error, pattern: Option<&PathPattern>, methods: &Methods) -> Problem {
     if error.downcast_ref::<NotFoundError>().is_some() {
@@ -25,7 +28,11 @@ pub fn from_framework(error: &poem::Error, pattern: Option<&PathPattern>, method
         return Problem::new(&kinds::UNAUTHENTICATED);
     }
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
-        return invalid(name, reason);
+        let accepted = pattern.and_then(|pattern| methods.accepted(&pattern.0, name));
+        return match accepted {
+            Some(values) if reason.contains(NONE_OF_ITS_VALUES) => invalid(name, &format!("must be one of {values}")),
+            _ => invalid(name, reason),
+        };
     }
     if let Some(ApiPathError { name, reason }) = error.downcast_ref() {
         let documented = pattern.and_then(|pattern| methods.parameter(&pattern.0, name));

@@ -32,7 +32,7 @@ pub struct CreateScheduleBody {
     pub name: String,
     /// When it fires: minute, hour, day of the month, month and weekday, as in cron. `30 9 * * MON-FRI` is at half past
     /// nine on working days. Numbers, names of three letters, `*`, ranges, lists and steps are known.
-    #[oai(validator(min_length = 9, max_length = 256))]
+    #[oai(validator(max_length = 256))]
     pub cron: String,
     /// The IANA name of the time zone whose clocks it goes by, such as `Europe/Berlin`; `UTC` if left out.
     #[oai(validator(min_length = 1, max_length = 64))]
