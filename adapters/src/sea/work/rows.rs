@@ -241,7 +241,6 @@ pub(super) const DEPENDENCY_COLUMNS: [Column; 3] =
     [("project_id", Kind::Text), ("task_id", Kind::Uuid), ("depends_on", Kind::Uuid)];
 
 /// A row of `task_dependencies`.
-#[expect(clippy::struct_field_names, reason = "they are the names of the columns")]
 #[derive(Serialize)]
 pub(super) struct DependencyRow<'a> {
     pub(super) project_id: &'a str,
