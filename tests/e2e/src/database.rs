@@ -57,7 +57,8 @@ impl Database {
         Self::create_in(cluster)
     }
 
-    fn create_in(cluster_dsn: String) -> Outcome<Self> {
+    /// An empty database in a cluster.
+    pub fn create_in(cluster_dsn: String) -> Outcome<Self> {
         let name = format!("e2e_{:016x}", seed());
         psql(&cluster_dsn, &format!("CREATE DATABASE {name}"))?;
         let mut url = Url::parse(&cluster_dsn)?;

@@ -1,7 +1,7 @@
 //! Where a server keeps its data, so that one story can be told on both.
 
 use crate::Outcome;
-use crate::database::Database;
+use crate::database::{Cluster, Database};
 use crate::keyring::Keyring;
 use crate::server::{Launch, Server};
 use std::path::Path;
@@ -23,6 +23,11 @@ impl Store {
     /// A database of its own.
     pub fn postgres() -> Outcome<Self> {
         Ok(Self { data: TempDir::new()?, database: Some(Database::create()?) })
+    }
+
+    /// A database in a cluster that is to be broken. It goes with the cluster.
+    pub fn in_cluster(cluster: &Cluster) -> Outcome<Self> {
+        Ok(Self { data: TempDir::new()?, database: Some(Database::create_in(cluster.dsn.clone())?) })
     }
 
     /// The folder of the embedded store and of the first key.

@@ -23,7 +23,9 @@ const TRIES_MAX: usize = 50;
 /// A server that does not answer is asked again after this time.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Everything that was left behind comes back within this time, and is done soon.
-const DONE_WITHIN: Duration = Duration::from_secs(60);
+const DONE_WITHIN: Duration = Duration::from_mins(1);
+/// How many tasks of the one concurrency key may run at once.
+const NARROW: usize = 2;
 /// How many of the latest tasks new ones may depend on.
 const LATEST: usize = 40;
 
@@ -113,25 +115,41 @@ impl Worker {
             self.late_words().await?;
             match self.random.below(100) {
                 0..25 => self.hand_in().await?,
-                25..32 => self.steer().await?,
-                32..34 => self.next_session().await?,
+                25..36 => self.steer().await?,
+                36..39 => self.next_session().await?,
                 _ => self.take(false).await?,
             }
         }
         // Nothing is left behind: what was dropped comes back, and somebody finishes it.
-        let mut idle_since = Instant::now();
-        while idle_since.elapsed() < Duration::from_secs(8) {
-            let before = self.report.told.len();
+        while !self.late.is_empty() || !self.all_is_done().await? {
             self.late_words().await?;
             self.take(true).await?;
-            if self.report.told.len() > before {
-                idle_since = Instant::now();
-            }
             if until.elapsed() > DONE_WITHIN {
                 return Err(Fault::new(format!("worker {} still finds something to do", self.number)));
             }
         }
         Ok(self.report)
+    }
+
+    async fn all_is_done(&mut self) -> Outcome<bool> {
+        let mut last = Fault::new("never asked");
+        for turn in 0..TRIES_MAX {
+            let url = self.server(turn);
+            match self.client.at(&url).get("/v1/tasks/counts").await {
+                Ok(reply) if reply.status == 200 => {
+                    let counts = reply.body["counts"].as_array().into_iter().flatten();
+                    let mut left =
+                        counts.filter(|count| count["tasks"] != 0).filter_map(|count| count["status"].as_str());
+                    return Ok(left.all(|status| ["succeeded", "dead", "cancelled", "expired"].contains(&status)));
+                }
+                Ok(reply) if self.faults == Faults::None => return Err(Fault::new(reply.text)),
+                Err(fault) if self.faults == Faults::None => return Err(fault),
+                Ok(reply) => last = Fault::new(reply.text),
+                Err(fault) => last = fault,
+            }
+            tokio::time::sleep(ASK_AGAIN_AFTER).await;
+        }
+        Err(last)
     }
 
     async fn hand_in(&mut self) -> Outcome {
@@ -157,7 +175,7 @@ impl Worker {
                 wish["resources"] = json!([{ "key": key, "mode": mode }]);
             }
             if self.random.once_in(6) {
-                wish["concurrency"] = json!({ "key": "narrow", "limit": 2 });
+                wish["concurrency"] = json!({ "key": "narrow", "limit": NARROW });
             }
             tasks.push(task(&format!("by {}", self.session), &wish));
         }
@@ -174,7 +192,8 @@ impl Worker {
             let on = task["depends_on"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let after = on.map(named).collect();
             let runs_anyway = task["on_dependency_failure"] == "run";
-            self.report.told.push(Told::Submitted { id: id.clone(), after, runs_anyway });
+            let narrow = task["concurrency"]["key"].as_str().map(|key| (key.to_owned(), NARROW));
+            self.report.told.push(Told::Submitted { id: id.clone(), after, runs_anyway, narrow });
         }
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.extend(ids.iter().cloned());
@@ -236,7 +255,10 @@ impl Worker {
         let (id, token) = (one.id().to_owned(), one.token);
         match (self.note(word, &reply), reply.slug()) {
             (200, _) if word == "heartbeat" => {}
-            (200, _) => self.report.told.push(Told::Ended { id, token, word: word.to_owned() }),
+            (200, _) => {
+                let result = body.get("result").cloned();
+                self.report.told.push(Told::Ended { id, token, word: word.to_owned(), result });
+            }
             (410, "claim-stale") => self.report.told.push(Told::Stale { id, token }),
             // It slept past the instant it named.
             (422, "time-out-of-reach") if word == "snooze" => {}
@@ -248,9 +270,12 @@ impl Worker {
     }
 
     async fn steer(&mut self) -> Outcome {
-        let Some(id) = self.own.get(self.random.below(self.own.len())).cloned() else { return Ok(()) };
+        // Of its latest, many are still to be done.
+        let from = if self.random.once_in(2) { self.own.len().saturating_sub(6) } else { 0 };
+        let at = from + self.random.below(self.own.len() - from);
+        let Some(id) = self.own.get(at).cloned() else { return Ok(()) };
         let with_dependents = self.random.once_in(3);
-        let (word, body) = match self.random.below(4) {
+        let (word, body) = match self.random.below(5) {
             0 => ("reprioritize", json!({ "priority": 1 + self.random.below(10) })),
             1 => ("reschedule", json!({})),
             2 => ("retry", json!({})),
@@ -285,17 +310,42 @@ impl Worker {
         Err(Fault::new(format!("worker {} was answered {} {}", self.number, reply.status, reply.text)))
     }
 
+    /// The server it turns to when it has turned so often.
+    fn server(&self, turn: usize) -> String {
+        self.servers.get((self.number + turn) % self.servers.len()).cloned().unwrap_or_default()
+    }
+
+    /// The same request once more, at another server: the answer is the first one's.
+    async fn ask_again(&mut self, client: &Client, path: &str, body: &Value, first: Reply) -> Outcome<Reply> {
+        let again = client.post(path, body).await?;
+        let bare = |reply: &Reply| {
+            let mut body = reply.body.clone();
+            if let Some(fields) = body.as_object_mut() {
+                fields.remove("request_id");
+            }
+            (reply.status, body)
+        };
+        if bare(&again) != bare(&first) {
+            return Err(Fault::new(format!("{path} {body}: first {} and then {}", first.text, again.text)));
+        }
+        *self.report.answers.entry("the same again".to_owned()).or_default() += 1;
+        Ok(again)
+    }
+
     /// A call that is sent again under the same idempotency key, at the next server, until it is known what became of it.
     async fn call(&mut self, path: &str, body: &Value) -> Outcome<Reply> {
         self.calls += 1;
         let client = self.client.once(&format!("{}-{}", self.session, self.calls));
         let mut last = Fault::new("never sent");
         for turn in 0..TRIES_MAX {
-            let url = self.servers.get((self.number + turn) % self.servers.len()).cloned().unwrap_or_default();
+            let url = self.server(turn);
             match client.at(&url).post(path, body).await {
                 Ok(reply) if reply.status == 503 && self.faults == Faults::Outages => {
                     self.note("answer", &reply);
                     last = Fault::new(reply.text);
+                }
+                Ok(reply) if self.faults == Faults::None && self.random.once_in(10) => {
+                    return self.ask_again(&client.at(&self.server(turn + 1)), path, body, reply).await;
                 }
                 Ok(reply) => return Ok(reply),
                 Err(fault) if self.faults == Faults::None => return Err(fault),

@@ -71,14 +71,14 @@ pub struct Lives {
 impl Lives {
     /// Reads the lines of a log in any order.
     pub fn read(lines: &[Value]) -> Self {
-        let mut lives = Self::default();
+        let mut all = Self::default();
         let mut by_task: BTreeMap<&str, Vec<Step>> = BTreeMap::new();
         let is_told = |line: &&Value| line["outcome"] == "ok" && line["target"].is_string();
         for line in lines.iter().filter(is_told) {
             let Some(what) = line["operation"].as_str().and_then(|word| word.strip_prefix("task.")) else { continue };
             match step(line, what) {
                 Some(step) => by_task.entry(line["target"].as_str().unwrap_or_default()).or_default().push(step),
-                None => lives.faults.push(format!("a line that cannot be read: {line}")),
+                None => all.faults.push(format!("a line that cannot be read: {line}")),
             }
         }
         for (task, mut steps) in by_task {
@@ -92,13 +92,13 @@ impl Lives {
                     steps.iter().take_while(|step| step.at_us == first_at).position(|step| step.raw_before == last);
                 let step = steps.remove(next.unwrap_or(0));
                 if next.is_none() {
-                    lives.faults.push(format!("{task}: {step}, which does not follow {last}"));
+                    all.faults.push(format!("{task}: {step}, which does not follow {last}"));
                 }
                 life.push(step);
             }
-            lives.of.insert(task.to_owned(), life);
+            all.of.insert(task.to_owned(), life);
         }
-        lives
+        all
     }
 
     /// How many tasks ended up in each state.
@@ -158,7 +158,8 @@ fn comparable(told: &Value) -> Value {
     let mut told = told.clone();
     if let Some(fields) = told.as_object_mut() {
         fields.retain(|name, value| {
-            !matches!(name.as_str(), "terms" | "deadline" | "pending") && !(name == "attempt" && value.is_object())
+            let is_beside = matches!(name.as_str(), "terms" | "deadline" | "pending");
+            !(is_beside || name == "attempt" && value.is_object())
         });
     }
     told

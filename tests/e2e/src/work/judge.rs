@@ -3,6 +3,7 @@
 //! It knows nothing of how the server decides: what may follow what is said here a second time, in other words.
 
 use super::history::{Lease, Lives, State, Step};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a client was told.
@@ -16,6 +17,8 @@ pub enum Told {
         after: Vec<String>,
         /// Whether it runs also when those fail.
         runs_anyway: bool,
+        /// Its concurrency key, and how many of that may run at once.
+        narrow: Option<(String, usize)>,
     },
     /// This task is the session's.
     Claimed {
@@ -36,6 +39,8 @@ pub enum Told {
         token: i64,
         /// The word that ended it, such as `complete`.
         word: String,
+        /// The result that was handed over with it.
+        result: Option<Value>,
     },
     /// The attempt had ended before.
     Stale {
@@ -58,6 +63,7 @@ pub fn judge(lives: &Lives, told: &[Told]) -> Vec<String> {
     }
     wrong.extend(tokens(lives));
     wrong.extend(dependencies(lives, told));
+    wrong.extend(crowded(lives, told));
     wrong.extend(forgotten(lives, told));
     wrong
 }
@@ -82,11 +88,11 @@ impl Judge {
         self.hold(self.ended.is_none() || revives, "something happened after the end", step);
         match (&step.before, step.what.as_str()) {
             (None, "submit") => {
-                self.hold(step.after.lease.is_none() && step.after.made == 0, "a used task is new", step)
+                self.hold(step.after.lease.is_none() && step.after.made == 0, "a used task is new", step);
             }
             (Some(before), "claim") => self.claim(before, step),
             (Some(State { lease: Some(lease), .. }), what) => self.word(&lease.clone(), what, step),
-            (Some(before), what) => self.from_outside(before, what, step),
+            (Some(before), what) => self.without_claim(before, what, step),
             (None, _) => self.hold(false, "a task came up from nothing", step),
         }
         let is_over = ["succeeded", "dead", "cancelled", "expired"].contains(&step.after.status.as_str());
@@ -145,7 +151,7 @@ impl Judge {
     }
 
     /// Something happened to a task that nobody had.
-    fn from_outside(&mut self, before: &State, what: &str, step: &Step) {
+    fn without_claim(&mut self, before: &State, what: &str, step: &Step) {
         let waits = ["ready", "scheduled", "failed", "blocked"].contains(&before.status.as_str());
         let fits = match what {
             "ready" => ["scheduled", "failed", "blocked"].contains(&before.status.as_str()),
@@ -171,6 +177,31 @@ fn tokens(lives: &Lives) -> Vec<String> {
         .collect()
 }
 
+/// No more tasks of a concurrency key are under a claim at once than the one that starts allows.
+fn crowded(lives: &Lives, told: &[Told]) -> Vec<String> {
+    let mut by_key: BTreeMap<&str, Vec<(i64, i64, usize)>> = BTreeMap::new();
+    for one in told {
+        let Told::Submitted { id, narrow: Some((key, limit)), .. } = one else { continue };
+        let life = lives.of.get(id).into_iter().flatten();
+        let ends: BTreeMap<i64, i64> = life.clone().filter_map(|step| step.attempt).collect();
+        let claims = life.filter(|step| step.what == "claim").filter_map(|step| step.after.lease.as_ref());
+        let spans = claims.map(|lease| (lease.since_us, *ends.get(&lease.token).unwrap_or(&i64::MAX), *limit));
+        by_key.entry(key).or_default().extend(spans);
+    }
+    let mut wrong = Vec::new();
+    for (key, mut spans) in by_key {
+        spans.sort_unstable();
+        for (at, (since, _, limit)) in spans.iter().enumerate() {
+            // What started at the same instant counts once: for the last of them.
+            let running = spans[..=at].iter().filter(|(_, until, _)| until > since).count();
+            if running > *limit {
+                wrong.push(format!("{running} of {key} run at {since}, and {limit} may"));
+            }
+        }
+    }
+    wrong
+}
+
 /// A task starts only when all it depends on has ended as it must, and waits no longer than that.
 fn dependencies(lives: &Lives, told: &[Told]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -184,7 +215,7 @@ fn dependencies(lives: &Lives, told: &[Told]) -> Vec<String> {
         life.find(end).map(|step| step.at_us)
     };
     for one in told {
-        let Told::Submitted { id, after, runs_anyway } = one else { continue };
+        let Told::Submitted { id, after, runs_anyway, .. } = one else { continue };
         let Some(life) = lives.of.get(id) else { continue };
         for step in life.iter().filter(|step| step.what == "claim") {
             for parent in after {

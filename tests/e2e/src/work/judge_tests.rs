@@ -49,10 +49,10 @@ fn life() -> Vec<Value> {
 fn told() -> Vec<Told> {
     let id = "tsk_1".to_owned();
     vec![
-        Told::Submitted { id: id.clone(), after: Vec::new(), runs_anyway: false },
+        Told::Submitted { id: id.clone(), after: Vec::new(), runs_anyway: false, narrow: None },
         Told::Claimed { id: id.clone(), token: 5, attempt: 1, session: "s".to_owned() },
         Told::Stale { id: id.clone(), token: 5 },
-        Told::Ended { id, token: 7, word: "complete".to_owned() },
+        Told::Ended { id, token: 7, word: "complete".to_owned(), result: None },
     ]
 }
 
@@ -116,7 +116,8 @@ fn a_child_before_its_parent_is_found() {
         line["target"] = json!("tsk_2");
         line
     };
-    let told = [Told::Submitted { id: "tsk_2".to_owned(), after: vec!["tsk_1".to_owned()], runs_anyway: false }];
+    let told =
+        [Told::Submitted { id: "tsk_2".to_owned(), after: vec!["tsk_1".to_owned()], runs_anyway: false, narrow: None }];
     let blocked = state("blocked", 0, &json!({ "pending": 1 }));
     lines.push(child(0, "submit", &Value::Null, &blocked));
     assert!(wrong(&lines, &told).contains("waits for ever"));
@@ -128,4 +129,68 @@ fn a_child_before_its_parent_is_found() {
     lines.push(child(7, "ready", &blocked, &ready(0)));
     lines.push(child(7, "claim", &ready(0), &leased(1, 8, 7, 13)));
     assert!(wrong(&lines, &told).contains("was claimed before"));
+}
+
+#[test]
+fn more_of_a_key_than_may_run_is_found() {
+    let run = |name: &str, from: i64, until: i64, token: i64| {
+        let id = format!("tsk_{name}");
+        let lines = [
+            line(0, "submit", &Value::Null, &ready(0)),
+            line(from, "claim", &ready(0), &leased(1, token, from, from + 50)),
+            line(until, "complete", &leased(1, token, from, from + 50), &ended("succeeded", 1, token, until)),
+        ];
+        lines.map(|mut line| {
+            line["target"] = json!(id);
+            line
+        })
+    };
+    let judged = |limit: usize, runs: &[[Value; 3]]| {
+        let told = runs.iter().map(|run| Told::Submitted {
+            id: run[0]["target"].as_str().unwrap().to_owned(),
+            after: Vec::new(),
+            runs_anyway: false,
+            narrow: Some(("key".to_owned(), limit)),
+        });
+        wrong(&runs.concat(), &told.collect::<Vec<_>>())
+    };
+    let (a, b, c) = (run("a", 1, 4, 5), run("b", 2, 6, 6), run("c", 4, 5, 7));
+    assert_eq!(judged(2, &[a.clone(), b.clone(), c.clone()]), "");
+    assert!(judged(1, &[a.clone(), b.clone()]).contains("2 of key run"));
+    assert_eq!(judged(1, &[a.clone(), c.clone()]), "", "one begins when the other ends");
+    let early = run("c", 3, 5, 7);
+    assert!(judged(2, &[a.clone(), b, early]).contains("3 of key run"));
+}
+
+#[test]
+fn what_was_told_and_never_happened_is_found() {
+    let told = |one: Told| wrong(&life(), &[one]);
+    let id = || "tsk_1".to_owned();
+    let lies = [
+        Told::Submitted { id: "tsk_9".to_owned(), after: Vec::new(), runs_anyway: false, narrow: None },
+        Told::Claimed { id: id(), token: 6, attempt: 1, session: "s".to_owned() },
+        Told::Claimed { id: id(), token: 5, attempt: 2, session: "s".to_owned() },
+        Told::Claimed { id: id(), token: 5, attempt: 1, session: "another".to_owned() },
+        Told::Ended { id: id(), token: 5, word: "complete".to_owned(), result: None },
+        Told::Ended { id: id(), token: 9, word: "complete".to_owned(), result: None },
+        Told::Stale { id: id(), token: 9 },
+    ];
+    for lie in lies {
+        assert!(told(lie.clone()).contains("not in the log"), "{lie:?}");
+    }
+    let claimed = Told::Claimed { id: id(), token: 5, attempt: 1, session: "s".to_owned() };
+    assert!(wrong(&life(), &[claimed.clone(), claimed]).contains("or twice"));
+}
+
+#[test]
+fn a_word_under_a_claim_that_is_over_is_found() {
+    let mut lines = life();
+    // The first claim lapsed at 6, and its agent is heard all the same.
+    lines.truncate(3);
+    lines.push(line(7, "complete", &leased(1, 5, 1, 6), &ended("succeeded", 1, 5, 7)));
+    assert!(wrong(&lines, &[]).contains("does not follow"));
+    let two = line(3, "claim", &leased(1, 5, 1, 6), &leased(2, 7, 3, 9));
+    let mut lines = life();
+    lines[2] = two;
+    assert!(wrong(&lines, &[]).contains("what was not ready was claimed"));
 }
