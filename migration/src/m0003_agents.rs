@@ -3,6 +3,7 @@ use crate::step::Step;
 /// Sessions. An agent has at most one default session in a project whose end is not written down.
 ///
 /// `offers` is JSON, for it is read and written as a whole. Nothing is indexed by what a sign of life changes, so that it touches no index.
+/// SQLite takes the index of open sessions only if it finds the condition in it as a column too.
 pub(crate) const STEP: Step = Step {
     name: "m0003_agents",
     postgres: r#"
@@ -38,7 +39,7 @@ CREATE TABLE sessions (
     PRIMARY KEY (project_id, id)
 ) STRICT;
 CREATE UNIQUE INDEX sessions_default ON sessions (project_id, agent_id) WHERE is_default = 1 AND ended_at_us IS NULL;
-CREATE INDEX sessions_open ON sessions (project_id, id) WHERE ended_at_us IS NULL;
+CREATE INDEX sessions_open ON sessions (project_id, ended_at_us, id) WHERE ended_at_us IS NULL;
 CREATE INDEX sessions_agent ON sessions (project_id, agent_id, id);
 ",
 };

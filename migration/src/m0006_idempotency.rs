@@ -1,6 +1,7 @@
 use crate::step::Step;
 
-/// The answers given to requests that carried an idempotency key.
+/// The answers given to requests that carried an idempotency key. They are text, since `jsonb` has no `\u0000`, and what
+/// agents hand in may.
 pub(crate) const STEP: Step = Step {
     name: "m0006_idempotency",
     postgres: r#"
@@ -9,7 +10,7 @@ CREATE TABLE idempotency_records (
     agent_id text COLLATE "C" NOT NULL,
     key text COLLATE "C" NOT NULL,
     fingerprint bytea NOT NULL,
-    answer jsonb NOT NULL,
+    answer text COLLATE "C" NOT NULL,
     created_at_us bigint NOT NULL,
     PRIMARY KEY (project_id, agent_id, key)
 );

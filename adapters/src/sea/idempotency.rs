@@ -1,5 +1,5 @@
 use crate::sea::clock::{instant, to_us};
-use crate::sea::dialect::{Column, Kind, hex_bytes, json_text};
+use crate::sea::dialect::{Column, Kind, hex_bytes};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use ports::idempotency::IdempotencyRepository;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 const TABLE: &str = "idempotency_records";
@@ -22,7 +22,7 @@ const COLUMNS: [Column; 6] = [
     ("agent_id", Kind::Text),
     ("key", Kind::Text),
     ("fingerprint", Kind::Bytes),
-    ("answer", Kind::Json),
+    ("answer", Kind::Text),
     ("created_at_us", Kind::Int),
 ];
 
@@ -33,8 +33,7 @@ struct Row {
     key: String,
     #[serde(serialize_with = "hex_bytes")]
     fingerprint: Vec<u8>,
-    #[serde(serialize_with = "json_text")]
-    answer: Value,
+    answer: String,
     created_at_us: i64,
 }
 
@@ -58,7 +57,7 @@ impl TryFrom<Row> for Record {
             fingerprint: fingerprint
                 .try_into()
                 .map_err(|bytes: Vec<u8>| corrupt(TABLE, "fingerprint", &name, WrongLength(bytes.len())))?,
-            answer,
+            answer: serde_json::from_str(&answer).map_err(|error| corrupt(TABLE, "answer", &name, error))?,
             created_at: instant(created_at_us, TABLE, "created_at_us", &name)?,
         })
     }
@@ -72,7 +71,7 @@ impl From<&Record> for Row {
             agent_id: agent.as_str().to_owned(),
             key: key.as_str().to_owned(),
             fingerprint: fingerprint.to_vec(),
-            answer: answer.clone(),
+            answer: answer.to_string(),
             created_at_us: to_us(*created_at),
         }
     }

@@ -28,7 +28,10 @@ async fn load(store: &TestStore, names: &[RequestName]) -> Vec<Record> {
 
 async fn a_record_is_found_as_it_was_stored(store: Arc<TestStore>) {
     let name = "k !~\"'%_";
-    let stored = Record { answer: json!({"a": [null, 1.5, "🔑"]}), ..record(&store, &name.replace(' ', "")) };
+    let stored = Record {
+        answer: json!({"a": [null, 1.5, "🔑"], "b\u{0}": "\u{0}"}),
+        ..record(&store, &name.replace(' ', ""))
+    };
     assert_eq!(find(&store, &stored.name).await, None);
     add(&store, &stored).await;
     assert_eq!(find(&store, &stored.name).await, Some(stored));

@@ -73,8 +73,9 @@ pub(super) fn claimable(dialect: Dialect, project: &ProjectId, candidates: Candi
 pub(super) fn due(dialect: Dialect) -> String {
     let dead = "(SELECT id, live_until_us FROM sessions \
          WHERE project_id = $1 AND ended_at_us IS NULL AND live_until_us <= $2) AS r";
+    // Said the other way round, `due_us > $2`, SQLite would look through all that is due later.
     let theirs = "found.project_id = $1 AND found.session_id IS NOT NULL AND found.session_id = r.id \
-         AND found.due_us > $2";
+         AND NOT (found.due_us <= $2)";
     let orphaned = dialect.beside(dead, STATES, "id, state, due_us", theirs);
     format!(
         "SELECT id, state FROM (\

@@ -83,9 +83,9 @@ async fn sqlite_finds_what_is_due_by_its_instant() {
     let (project, limit): (Value, Value) = ("default".into(), 64.into());
     let steps = plan(&file, &due(SQLITE), vec![project.clone(), 1.into(), limit.clone()]).await;
     let indexes = [
-        "task_states_due (project_id=? AND due_us<?)",
+        "task_states_due (project_id=? AND due_us>? AND due_us<?)",
         "task_states_session (project_id=? AND session_id=?)",
-        "sessions_open (project_id=?)",
+        "sessions_open (project_id=? AND ended_at_us=?)",
     ];
     assert_only(&steps, &indexes);
     let steps = plan(&file, NEXT_DUE, vec![project]).await;

@@ -1,7 +1,7 @@
 use super::*;
 use serde_json::json;
 
-fn task(state: serde_json::Value) -> Task {
+fn task(state: &serde_json::Value) -> Task {
     let terms = json!({
         "task_type": "build", "labels": [], "requires": {}, "resources": null, "concurrency": null, "lease": 900,
         "retry": { "max_attempts": 3, "backoff_first_seconds": 10, "backoff_cap_seconds": 60 },
@@ -37,11 +37,11 @@ fn what_is_stored_of_a_task_is_written_as_it_always_was() {
         format!(r#"{{"status":"expired","at":"{at}"}}"#),
     ];
     for state in states {
-        let task = task(serde_json::from_str(&state).unwrap());
+        let task = task(&serde_json::from_str(&state).unwrap());
         assert_eq!(state_text(&task).unwrap(), format!("{head}{state}}}"));
     }
     let deadline = "2027-01-15T08:00:00Z".parse().ok();
-    let more = Task { not_before: deadline, deadline, untold: true, ..task(json!({ "status": "expired", "at": at })) };
+    let more = Task { not_before: deadline, deadline, untold: true, ..task(&json!({ "status": "expired", "at": at })) };
     assert_eq!(
         state_text(&more).unwrap(),
         format!(
