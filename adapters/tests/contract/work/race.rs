@@ -199,7 +199,7 @@ impl Client {
 fn submissions() -> Vec<Submission> {
     let draft = |number: u128| {
         let lock = ["src/**", "src/a.rs", "src/b.rs"][usize::try_from(number % 3).unwrap()];
-        let want = Want { key: key(lock), mode: if number % 2 == 0 { Mode::Shared } else { Mode::Exclusive } };
+        let want = Want { key: key(lock), mode: if number.is_multiple_of(2) { Mode::Shared } else { Mode::Exclusive } };
         TaskDraft {
             content: content("do it"),
             priority: priority(1 + u8::try_from(number % 10).unwrap()),
@@ -259,8 +259,7 @@ async fn many_clients_at_two_doors_do_each_task_once_and_in_order(store: Arc<Tes
     let mut uow = store.begin_read().await;
     let tasks = uow.tasks_load(&default_project(), &ids).await.unwrap();
     assert_eq!(tasks.iter().filter(|task| task.status() == Status::Succeeded).count(), TASKS);
-    let board = referee.board.lock().unwrap();
-    let tokens: Vec<Token> = board.tokens.values().flatten().copied().collect();
+    let tokens: Vec<Token> = referee.board.lock().unwrap().tokens.values().flatten().copied().collect();
     let attempts = uow.attempts_load(&default_project(), &tokens).await.unwrap();
     assert_eq!(attempts.len(), tokens.len(), "no attempt was lost");
     assert_eq!(tasks.iter().map(|task| task.attempts_made as usize).sum::<usize>(), tokens.len());

@@ -223,7 +223,7 @@ impl Ledger {
             (Command::Say(claim, word), Answer::Heard(answer)) => self.judge_heard(claim, word, answer, after),
             (Command::Say(claim, word), Answer::Finished(answer)) => self.judge_finished(claim, word, answer, after),
             (Command::Cancel(id, cancel), Answer::Cancelled(answer)) => {
-                self.judge_cancelled(*id, cancel, answer, after)
+                self.judge_cancelled(*id, cancel, answer, after);
             }
             (command, Answer::Changed(answer)) => self.judge_changed(command, answer, after),
             (Command::Lock(..), Answer::Locked(answer)) => self.judge_locked(answer),
