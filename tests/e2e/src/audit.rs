@@ -45,6 +45,11 @@ impl Watch {
         Ok(Self { reader, seen })
     }
 
+    /// Goes on at the server of another reader, on the same store.
+    pub fn move_to(&mut self, reader: Client) {
+        self.reader = reader;
+    }
+
     /// The lines since the last look, oldest first.
     pub async fn fresh(&mut self) -> Outcome<Vec<Value>> {
         let all = entries(&self.reader, &[]).await?;

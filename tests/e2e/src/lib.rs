@@ -14,6 +14,7 @@ pub mod keyring;
 pub mod logs;
 pub mod poll;
 pub mod random;
+pub mod relay;
 pub mod rows;
 pub mod server;
 pub mod store;
