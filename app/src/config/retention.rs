@@ -13,6 +13,7 @@ pub struct Retention {
     pub facts_days: Option<u32>,
 }
 
+#[expect(clippy::struct_field_names, reason = "they are the names of the variables")]
 #[derive(Default, Deserialize)]
 struct Raw {
     work_days: Option<String>,

@@ -270,9 +270,9 @@ async fn load_locks(
     ending_sessions: &[SessionId],
     work: &LoadedWork,
 ) -> Result<LockTable, StoreError> {
-    let Touched { mut keys, mut tokens, expired_rows_max, work: touched, .. } = touches;
-    if !touched.choices.is_empty() {
-        keys.extend(touched.lock_keys);
+    let Touched { mut keys, mut tokens, expired_rows_max, work: TouchedWork { choices, lock_keys, .. }, .. } = touches;
+    if !choices.is_empty() {
+        keys.extend(lock_keys);
     }
     let waiters = uow.waiters_load(project).await?;
     keys.extend(waiters.iter().flat_map(|stored| stored.waiter.wants.keys().cloned()));

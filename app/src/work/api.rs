@@ -1,7 +1,7 @@
 //! Submitting, listing, claiming and doing tasks over HTTP.
 
 use crate::call::Call;
-use crate::executor::{Executor, HotCommand};
+use crate::executor::Executor;
 use crate::http::cursor;
 use crate::http::json_body::JsonBody;
 use crate::http::problem::Problem;
@@ -10,7 +10,7 @@ use crate::work::bodies::{ReadTask, SubmitBody, TogetherBody, capabilities, labe
 use crate::work::claim::bodies::{ClaimBody, CompleteBody, FailBody, HeartbeatBody, ReleaseBody, SnoozeBody};
 use crate::work::claim::views::{BeatView, ClaimedTasksView, FinishedView, SubmittedTasksView, SubmittedView};
 use crate::work::claim::{ClaimRequest, ClaimTasks};
-use crate::work::commands::{Complete, Fail, Heartbeat, Release, Snooze, SubmitTasks, Submitted};
+use crate::work::commands::{Complete, Fail, Heartbeat, Release, Say, Snooze, SubmitTasks, Submitted, Word};
 use crate::work::look::queries::TaskQueries;
 use crate::work::look::views::TaskPageView;
 use crate::work::views::{StatusView, TaskView};
@@ -21,7 +21,6 @@ use domain::work::content::{Fault, Note, Payload, Progress, Title};
 use domain::work::listing::{TaskCursor, TaskFilter};
 use domain::work::name::{Environment, Label, TaskType};
 use domain::work::submission::{Submission, Submit, Together};
-use domain::work::table::Finished;
 use domain::work::terms::LeaseLength;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
@@ -44,12 +43,9 @@ impl TasksApi {
         Self { executor, claim, queries }
     }
 
-    async fn finish<C: HotCommand<Answer = Finished>>(
-        &self,
-        call: &Call,
-        command: C,
-    ) -> Result<Json<FinishedView>, Problem> {
-        Ok(Json(self.executor.execute_hot(call, command).await?.answer.into()))
+    async fn say<W: Word>(&self, call: &Call, id: &str, token: i64, word: W) -> Result<W::Answer, Problem> {
+        let command = Say { task: task_id(id)?, token: claim_token(token)?, word };
+        Ok(self.executor.execute_hot(call, command).await?.answer)
     }
 }
 
@@ -201,16 +197,14 @@ impl TasksApi {
         body: JsonBody<HeartbeatBody>,
     ) -> Result<Json<BeatView>, Problem> {
         let HeartbeatBody { token, progress, note } = body.0;
-        let command = Heartbeat {
-            task: task_id(&id.0)?,
-            token: claim_token(token)?,
+        let word = Heartbeat {
             progress: progress
                 .map(Progress::try_new)
                 .transpose()
                 .map_err(|error| Problem::invalid("progress", &error))?,
             note: note.as_deref().map(Note::parse).transpose().map_err(|error| Problem::invalid("note", &error))?,
         };
-        Ok(Json(self.executor.execute_hot(&call, command).await?.answer.into()))
+        Ok(Json(self.say(&call, &id.0, token, word).await?.into()))
     }
 
     /// Say that the work is done
@@ -227,12 +221,8 @@ impl TasksApi {
     ) -> Result<Json<FinishedView>, Problem> {
         let CompleteBody { token, result } = body.0;
         let result = result.map(|Any(result)| Payload::try_new(result)).transpose();
-        let command = Complete {
-            task: task_id(&id.0)?,
-            token: claim_token(token)?,
-            result: result.map_err(|error| Problem::invalid("result", &error))?,
-        };
-        self.finish(&call, command).await
+        let word = Complete { result: result.map_err(|error| Problem::invalid("result", &error))? };
+        Ok(Json(self.say(&call, &id.0, token, word).await?.into()))
     }
 
     /// Say that the attempt failed
@@ -247,14 +237,13 @@ impl TasksApi {
         id: Path<String>,
         body: JsonBody<FailBody>,
     ) -> Result<Json<FinishedView>, Problem> {
-        let command = Fail {
-            task: task_id(&id.0)?,
-            token: claim_token(body.0.token)?,
-            error: Fault::parse(&body.0.error).map_err(|error| Problem::invalid("error", &error))?,
-            is_retryable: body.0.retryable.unwrap_or(true),
+        let FailBody { token, error, retryable } = body.0;
+        let word = Fail {
+            error: Fault::parse(&error).map_err(|error| Problem::invalid("error", &error))?,
+            is_retryable: retryable.unwrap_or(true),
             chance: self.executor.ids().chance(),
         };
-        self.finish(&call, command).await
+        Ok(Json(self.say(&call, &id.0, token, word).await?.into()))
     }
 
     /// Give a task back
@@ -269,12 +258,8 @@ impl TasksApi {
         body: JsonBody<ReleaseBody>,
     ) -> Result<Json<FinishedView>, Problem> {
         let reason = body.0.reason.as_deref().map(Reason::parse).transpose();
-        let command = Release {
-            task: task_id(&id.0)?,
-            token: claim_token(body.0.token)?,
-            reason: reason.map_err(|error| Problem::invalid("reason", &error))?,
-        };
-        self.finish(&call, command).await
+        let word = Release { reason: reason.map_err(|error| Problem::invalid("reason", &error))? };
+        Ok(Json(self.say(&call, &id.0, body.0.token, word).await?.into()))
     }
 
     /// Put a task off
@@ -288,8 +273,8 @@ impl TasksApi {
         id: Path<String>,
         body: JsonBody<SnoozeBody>,
     ) -> Result<Json<FinishedView>, Problem> {
-        let command = Snooze { task: task_id(&id.0)?, token: claim_token(body.0.token)?, until: body.0.until };
-        self.finish(&call, command).await
+        let SnoozeBody { token, until } = body.0;
+        Ok(Json(self.say(&call, &id.0, token, Snooze { until }).await?.into()))
     }
 }
 

@@ -6,8 +6,8 @@ mod steer;
 mod submit;
 
 pub use claim::{ClaimOnce, Look};
-pub use run::{Complete, Fail, Heartbeat, Release, Snooze};
-pub use steer::{CancelTask, Discard, Reprioritize, Reschedule, Retry};
+pub use run::{Complete, Fail, Heartbeat, Release, Say, Snooze, Word};
+pub use steer::{CancelTask, Discard, Reprioritize, Reschedule, Retry, Steer, Turn};
 pub use submit::{SubmitTasks, Submitted};
 
 use crate::executor::{Defect, Ruling};

@@ -13,7 +13,7 @@ use domain::work::retry::Chance;
 use pointsman::config::Retention;
 use pointsman::locks::commands::Release;
 use pointsman::retention::forget;
-use pointsman::work::commands::Fail;
+use pointsman::work::commands::{Fail, Say};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -130,7 +130,8 @@ async fn finished_work_goes_but_for_what_unfinished_work_needs() {
         let (task, token) = (handed_out.claimed.task.id, handed_out.claimed.task.lease().unwrap().token);
         if task == ids[2] {
             let error = Fault::parse("broken").unwrap();
-            let failure = Fail { task, token, error, is_retryable: false, chance: Chance(0) };
+            let word = Fail { error, is_retryable: false, chance: Chance(0) };
+            let failure = Say { task, token, word };
             yard.desk.executor.execute_hot(&worker, failure).await.unwrap();
         } else {
             yard.complete(&worker, task, token).await.unwrap();

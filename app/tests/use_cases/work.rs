@@ -20,7 +20,7 @@ use pointsman::refusal::{CallError, Refusal};
 use pointsman::sweeper::sweep;
 use pointsman::work::bodies::TaskBody;
 use pointsman::work::claim::{ClaimRequest, ClaimTasks};
-use pointsman::work::commands::{CancelTask, Complete, Fail, Heartbeat, Retry, SubmitTasks, Submitted};
+use pointsman::work::commands::{CancelTask, Complete, Fail, Heartbeat, Retry, Say, Steer, SubmitTasks, Submitted};
 use pointsman::work::reading::{HandedOut, Reader};
 use ports::store::Store;
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl Yard {
     }
 
     pub(crate) async fn complete(&self, by: &Call, task: TaskId, token: Token) -> Result<bool, CallError> {
-        let answered = self.desk.executor.execute_hot(by, Complete { task, token, result: None }).await?;
+        let answered = self.desk.executor.execute_hot(by, Say { task, token, word: Complete { result: None } }).await?;
         Ok(answered.answer.already)
     }
 
@@ -210,14 +210,14 @@ async fn a_refusal_in_a_batch_never_touches_its_neighbours() {
 async fn tasks_of_others_are_steered_by_orchestrators_alone() {
     let yard = Yard::new();
     let id = yard.submit(&call("boss"), json!([build("a")])).await.unwrap()[0].id;
-    let cancel = || CancelTask { task: id, reason: None, with_dependents: false };
+    let cancel = || Steer { task: id, turn: CancelTask { reason: None, with_dependents: false } };
     let refused = yard.desk.executor.execute_hot(&call("ada"), cancel()).await.unwrap_err();
     assert!(matches!(refused, CallError::Refused(Refusal::Denied(Denial::Role { .. }))), "{refused}");
     assert_eq!(yard.status(id).await, Status::Ready);
     yard.desk.executor.execute_hot(&call_as("chief", Role::Orchestrator), cancel()).await.unwrap();
     assert_eq!(yard.status(id).await, Status::Cancelled);
     let own = yard.submit(&call("ada"), json!([build("b")])).await.unwrap()[0].id;
-    let cancel = CancelTask { task: own, reason: None, with_dependents: false };
+    let cancel = Steer { task: own, turn: CancelTask { reason: None, with_dependents: false } };
     yard.desk.executor.execute_hot(&call("ada"), cancel).await.unwrap();
     assert_eq!(yard.status(own).await, Status::Cancelled);
 }
@@ -228,9 +228,9 @@ async fn an_agent_learns_with_its_heartbeat_that_it_is_to_stop_and_then_the_task
     let (boss, ada) = (call("boss"), call("ada"));
     let id = yard.submit(&boss, json!([build("a")])).await.unwrap()[0].id;
     let claimed = yard.claim(&ada, 1, NO_WAIT).await;
-    let cancel = CancelTask { task: id, reason: None, with_dependents: false };
+    let cancel = Steer { task: id, turn: CancelTask { reason: None, with_dependents: false } };
     yard.desk.executor.execute_hot(&boss, cancel).await.unwrap();
-    let beat = Heartbeat { task: id, token: token(&claimed[0]), progress: None, note: None };
+    let beat = Say { task: id, token: token(&claimed[0]), word: Heartbeat { progress: None, note: None } };
     let beat = yard.desk.executor.execute_hot(&ada, beat).await.unwrap().answer;
     assert!(beat.cancel.is_some());
     yard.clock.advance(TimeDelta::seconds(61));
@@ -265,11 +265,11 @@ async fn a_task_that_gets_ready_within_a_batch_is_kept_from_its_claims_by_locks_
     yard.desk.executor.execute_hot(&ben, Release { tokens: BTreeSet::from([lease.token]) }).await.unwrap();
     let claimed = yard.claim(&ada, 1, NO_WAIT).await.remove(0);
     let error = Fault::parse("no").unwrap();
-    let fail = Fail { task: id, token: token(&claimed), error, is_retryable: true, chance: Chance(0) };
+    let fail = Say { task: id, token: token(&claimed), word: Fail { error, is_retryable: true, chance: Chance(0) } };
     yard.desk.executor.execute_hot(&ada, fail).await.unwrap();
     assert_eq!(yard.status(id).await, Status::Dead);
     yard.desk.acquire(&ben, &["src/main.rs"], NO_WAIT).await.unwrap();
-    let retry = yard.desk.executor.execute_hot(&boss, Retry { task: id });
+    let retry = yard.desk.executor.execute_hot(&boss, Steer { task: id, turn: Retry {} });
     let (retried, claimed) = tokio::join!(retry, yard.claim(&ada, 1, NO_WAIT));
     retried.unwrap();
     assert_eq!((claimed.len(), yard.status(id).await), (0, Status::Ready));
@@ -286,7 +286,7 @@ async fn a_chain_that_fails_is_cancelled_to_its_end() {
         task
     }));
     let chain = yard.submit(&boss, Value::Array(tasks)).await.unwrap();
-    let cancel = CancelTask { task: chain[0].id, reason: None, with_dependents: true };
+    let cancel = Steer { task: chain[0].id, turn: CancelTask { reason: None, with_dependents: true } };
     yard.desk.executor.execute_hot(&boss, cancel).await.unwrap();
     sweep(&yard.desk.executor).await.unwrap();
     sweep(&yard.desk.executor).await.unwrap();

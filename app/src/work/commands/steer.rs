@@ -5,20 +5,69 @@ use crate::executor::{Defect, HotCommand, Ruling, Tables, Touches, Who, WorkTouc
 use crate::refusal::Refusal;
 use chrono::{DateTime, Utc};
 use domain::identity::principal::{Action, Denial, authorize};
-use domain::ids::TaskId;
+use domain::ids::{AgentId, TaskId};
 use domain::locks::lease::Reason;
 use domain::work::rank::Priority;
-use domain::work::table::{Cancel, CancelOutcome};
+use domain::work::refusal::WorkRefusal;
+use domain::work::table::{Cancel, CancelOutcome, WorkTable};
 use domain::work::task::Task;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-fn ending(task: TaskId) -> Touches {
-    Touches { work: WorkTouches { ending: vec![task], ..WorkTouches::default() }, ..Touches::default() }
+/// Steers a task.
+#[derive(Debug, Clone, Serialize)]
+pub struct Steer<T> {
+    /// Which.
+    pub task: TaskId,
+    /// How.
+    #[serde(flatten)]
+    pub turn: T,
 }
 
-fn named(task: TaskId) -> Touches {
-    Touches { work: WorkTouches { tasks: vec![task], ..WorkTouches::default() }, ..Touches::default() }
+/// A way to steer a task.
+pub trait Turn: Serialize + Send + Sync + 'static {
+    /// The operation in the audit log.
+    const OPERATION: &'static str;
+    /// Whether it may end the task or bring it back, which those that depend on it have to know.
+    const ENDS_OR_REVIVES: bool = false;
+    /// What comes of it.
+    type Answer: Serialize + DeserializeOwned + Send + 'static;
+
+    /// Decides.
+    fn apply(&self, work: &mut WorkTable, task: TaskId, by: &AgentId) -> Result<Self::Answer, WorkRefusal>;
+}
+
+impl<T: Turn> HotCommand for Steer<T> {
+    const OPERATION: &'static str = T::OPERATION;
+    const ACTION: Action = Action::UseWork;
+    const IN_SESSION: bool = true;
+    type Answer = T::Answer;
+
+    fn content(&self) -> Value {
+        content(self)
+    }
+
+    fn target(&self) -> String {
+        self.task.to_string()
+    }
+
+    fn touches(&self) -> Touches {
+        let named = vec![self.task];
+        let work = if T::ENDS_OR_REVIVES {
+            WorkTouches { ending: named, ..WorkTouches::default() }
+        } else {
+            WorkTouches { tasks: named, ..WorkTouches::default() }
+        };
+        Touches { work, ..Touches::default() }
+    }
+
+    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        if let Err(denial) = may_steer(tables, who, self.task) {
+            return Ok(Ruling::of(Err::<T::Answer, Refusal>(denial.into())));
+        }
+        ruling(self.turn.apply(&mut tables.work, self.task, &who.call.principal.agent))
+    }
 }
 
 /// Whether the caller may steer a task; one that is not there is another refusal's matter.
@@ -28,181 +77,81 @@ fn may_steer(tables: &Tables, who: &Who<'_>, task: TaskId) -> Result<(), Denial>
     if is_own { Ok(()) } else { authorize(principal, Action::SteerWork) }
 }
 
-fn denied<T>(denial: Denial) -> Ruling<T> {
-    Ruling::of(Err::<T, Refusal>(denial.into()))
-}
-
 /// Cancels a task.
 #[derive(Debug, Clone, Serialize)]
 pub struct CancelTask {
-    /// Which.
-    pub task: TaskId,
     /// Why.
     pub reason: Option<Reason>,
     /// Whether all that depends on it is cancelled too.
     pub with_dependents: bool,
 }
 
-impl HotCommand for CancelTask {
+impl Turn for CancelTask {
     const OPERATION: &'static str = "task.cancel";
-    const ACTION: Action = Action::UseWork;
-    const IN_SESSION: bool = true;
+    const ENDS_OR_REVIVES: bool = true;
     type Answer = CancelOutcome;
 
-    fn content(&self) -> Value {
-        content(self)
-    }
-
-    fn target(&self) -> String {
-        self.task.to_string()
-    }
-
-    fn touches(&self) -> Touches {
-        ending(self.task)
-    }
-
-    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        if let Err(denial) = may_steer(tables, who, self.task) {
-            return Ok(denied(denial));
-        }
-        let by = who.call.principal.agent.clone();
-        let cancel = Cancel { by, reason: self.reason.clone(), with_dependents: self.with_dependents };
-        ruling(tables.work.cancel(self.task, cancel))
+    fn apply(&self, work: &mut WorkTable, task: TaskId, by: &AgentId) -> Result<CancelOutcome, WorkRefusal> {
+        let (by, reason) = (by.clone(), self.reason.clone());
+        work.cancel(task, Cancel { by, reason, with_dependents: self.with_dependents })
     }
 }
 
 /// Puts a task off, or brings it forward to now.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reschedule {
-    /// Which.
-    pub task: TaskId,
     /// Not to be claimed before; `None` for now.
     pub not_before: Option<DateTime<Utc>>,
 }
 
-impl HotCommand for Reschedule {
+impl Turn for Reschedule {
     const OPERATION: &'static str = "task.reschedule";
-    const ACTION: Action = Action::UseWork;
-    const IN_SESSION: bool = true;
     type Answer = Task;
 
-    fn content(&self) -> Value {
-        content(self)
-    }
-
-    fn target(&self) -> String {
-        self.task.to_string()
-    }
-
-    fn touches(&self) -> Touches {
-        named(self.task)
-    }
-
-    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        if let Err(denial) = may_steer(tables, who, self.task) {
-            return Ok(denied(denial));
-        }
-        ruling(tables.work.reschedule(self.task, self.not_before))
+    fn apply(&self, work: &mut WorkTable, task: TaskId, _by: &AgentId) -> Result<Task, WorkRefusal> {
+        work.reschedule(task, self.not_before)
     }
 }
 
 /// Changes how urgent a task is.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reprioritize {
-    /// Which.
-    pub task: TaskId,
     /// How urgent.
     pub priority: Priority,
 }
 
-impl HotCommand for Reprioritize {
+impl Turn for Reprioritize {
     const OPERATION: &'static str = "task.reprioritize";
-    const ACTION: Action = Action::UseWork;
-    const IN_SESSION: bool = true;
     type Answer = Task;
 
-    fn content(&self) -> Value {
-        content(self)
-    }
-
-    fn target(&self) -> String {
-        self.task.to_string()
-    }
-
-    fn touches(&self) -> Touches {
-        named(self.task)
-    }
-
-    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        if let Err(denial) = may_steer(tables, who, self.task) {
-            return Ok(denied(denial));
-        }
-        ruling(tables.work.reprioritize(self.task, self.priority))
+    fn apply(&self, work: &mut WorkTable, task: TaskId, _by: &AgentId) -> Result<Task, WorkRefusal> {
+        work.reprioritize(task, self.priority)
     }
 }
 
 /// Tries a dead letter again.
 #[derive(Debug, Clone, Serialize)]
-pub struct Retry {
-    /// Which.
-    pub task: TaskId,
-}
+pub struct Retry {}
 
-impl HotCommand for Retry {
+impl Turn for Retry {
     const OPERATION: &'static str = "task.retry";
-    const ACTION: Action = Action::UseWork;
-    const IN_SESSION: bool = true;
+    const ENDS_OR_REVIVES: bool = true;
     type Answer = Task;
 
-    fn content(&self) -> Value {
-        content(self)
-    }
-
-    fn target(&self) -> String {
-        self.task.to_string()
-    }
-
-    fn touches(&self) -> Touches {
-        ending(self.task)
-    }
-
-    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        if let Err(denial) = may_steer(tables, who, self.task) {
-            return Ok(denied(denial));
-        }
-        ruling(tables.work.retry(self.task))
+    fn apply(&self, work: &mut WorkTable, task: TaskId, _by: &AgentId) -> Result<Task, WorkRefusal> {
+        work.retry(task)
     }
 }
 
 /// Throws a dead letter away.
 #[derive(Debug, Clone, Serialize)]
-pub struct Discard {
-    /// Which.
-    pub task: TaskId,
-}
+pub struct Discard {}
 
-impl HotCommand for Discard {
+impl Turn for Discard {
     const OPERATION: &'static str = "task.discard";
-    const ACTION: Action = Action::UseWork;
-    const IN_SESSION: bool = true;
     type Answer = Task;
 
-    fn content(&self) -> Value {
-        content(self)
-    }
-
-    fn target(&self) -> String {
-        self.task.to_string()
-    }
-
-    fn touches(&self) -> Touches {
-        named(self.task)
-    }
-
-    fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
-        if let Err(denial) = may_steer(tables, who, self.task) {
-            return Ok(denied(denial));
-        }
-        ruling(tables.work.discard(self.task, who.call.principal.agent.clone()))
+    fn apply(&self, work: &mut WorkTable, task: TaskId, by: &AgentId) -> Result<Task, WorkRefusal> {
+        work.discard(task, by.clone())
     }
 }

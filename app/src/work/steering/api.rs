@@ -6,7 +6,7 @@ use crate::http::json_body::JsonBody;
 use crate::http::problem::Problem;
 use crate::identity::security::Auth;
 use crate::work::claim::views::{CancelledView, OneTaskView};
-use crate::work::commands::{CancelTask, Discard, Reprioritize, Reschedule, Retry};
+use crate::work::commands::{CancelTask, Discard, Reprioritize, Reschedule, Retry, Steer, Turn};
 use crate::work::reading::Reader;
 use crate::work::steering::bodies::{CancelBody, ReprioritizeBody, RescheduleBody};
 use crate::work::views::TaskView;
@@ -31,6 +31,11 @@ impl SteeringApi {
         Self { executor, reader }
     }
 
+    async fn steer<T: Turn>(&self, call: &Call, id: &str, turn: T) -> Result<T::Answer, Problem> {
+        let command = Steer { task: task_id(id)?, turn };
+        Ok(self.executor.execute_hot(call, command).await?.answer)
+    }
+
     async fn view(&self, call: &Call, task: &Task) -> Result<Json<OneTaskView>, Problem> {
         Ok(Json(OneTaskView::new(task, self.reader.content(&call.project, task).await?)))
     }
@@ -51,13 +56,11 @@ impl SteeringApi {
         body: JsonBody<CancelBody>,
     ) -> Result<Json<CancelledView>, Problem> {
         let reason = body.0.reason.as_deref().map(Reason::parse).transpose();
-        let command = CancelTask {
-            task: task_id(&id.0)?,
+        let turn = CancelTask {
             reason: reason.map_err(|error| Problem::invalid("reason", &error))?,
             with_dependents: body.0.with_dependents.unwrap_or(false),
         };
-        let outcome = self.executor.execute_hot(&call, command).await?.answer;
-        let CancelOutcome { task, cancelled, already, more_to_come } = outcome;
+        let CancelOutcome { task, cancelled, already, more_to_come } = self.steer(&call, &id.0, turn).await?;
         let content = self.reader.content(&call.project, &task).await?;
         let cancelled = cancelled.into_iter().map(|id| id.to_string()).collect();
         Ok(Json(CancelledView { task: TaskView::new(&task, content.title), cancelled, already, more_to_come }))
@@ -74,8 +77,7 @@ impl SteeringApi {
         id: Path<String>,
         body: JsonBody<RescheduleBody>,
     ) -> Result<Json<OneTaskView>, Problem> {
-        let command = Reschedule { task: task_id(&id.0)?, not_before: body.0.not_before };
-        let task = self.executor.execute_hot(&call, command).await?.answer;
+        let task = self.steer(&call, &id.0, Reschedule { not_before: body.0.not_before }).await?;
         self.view(&call, &task).await
     }
 
@@ -91,7 +93,7 @@ impl SteeringApi {
         body: JsonBody<ReprioritizeBody>,
     ) -> Result<Json<OneTaskView>, Problem> {
         let priority = Priority::try_new(body.0.priority).map_err(|error| Problem::invalid("priority", &error))?;
-        let task = self.executor.execute_hot(&call, Reprioritize { task: task_id(&id.0)?, priority }).await?.answer;
+        let task = self.steer(&call, &id.0, Reprioritize { priority }).await?;
         self.view(&call, &task).await
     }
 
@@ -105,7 +107,7 @@ impl SteeringApi {
         /// The task.
         id: Path<String>,
     ) -> Result<Json<OneTaskView>, Problem> {
-        let task = self.executor.execute_hot(&call, Retry { task: task_id(&id.0)? }).await?.answer;
+        let task = self.steer(&call, &id.0, Retry {}).await?;
         self.view(&call, &task).await
     }
 
@@ -119,7 +121,7 @@ impl SteeringApi {
         /// The task.
         id: Path<String>,
     ) -> Result<Json<OneTaskView>, Problem> {
-        let task = self.executor.execute_hot(&call, Discard { task: task_id(&id.0)? }).await?.answer;
+        let task = self.steer(&call, &id.0, Discard {}).await?;
         self.view(&call, &task).await
     }
 }
