@@ -199,8 +199,8 @@ impl Ledger {
         self.seen = after;
     }
 
-    /// Judges what became of a request that was answered before.
-    pub(crate) fn judge_replay(&self, first: &Answer, outcome: &Outcome<Answer>, after: &Stored) {
+    /// A request that was answered before gets the first answer, and has no effect.
+    pub(crate) fn idempotent_requests(&self, first: &Answer, outcome: &Outcome<Answer>, after: &Stored) {
         assert_eq!(*outcome, Outcome::Replayed(first.clone()), "a replay gets the first answer");
         assert_eq!(*after, self.seen, "a replay has no effect");
     }
@@ -218,7 +218,7 @@ impl Ledger {
             (Command::Submit(submit), Answer::Submitted(answer)) => self.judge_submitted(submit, answer, after),
             (Command::Claim(claim), Answer::Claimed(answer)) => {
                 self.judge_claimed(claim, answer.as_ref().unwrap(), after);
-                self.check_settled(after);
+                self.expiry_liveness(after);
             }
             (Command::Say(claim, word), Answer::Heard(answer)) => self.judge_heard(claim, word, answer, after),
             (Command::Say(claim, word), Answer::Finished(answer)) => self.judge_finished(claim, word, answer, after),
@@ -231,7 +231,7 @@ impl Ledger {
                 let of_session = self.grants.values_mut().filter(|grant| grant.holder.session == holder.session);
                 of_session.for_each(|grant| grant.is_over = true);
             }
-            (Command::Tidy, Answer::Nothing) => self.check_settled(after),
+            (Command::Tidy, Answer::Nothing) => self.expiry_liveness(after),
             (Command::Register(_), Answer::Nothing) => {}
             (command, answer) => panic!("{command:?} was answered with {answer:?}"),
         }
@@ -250,6 +250,7 @@ impl Ledger {
         self.live_grants(stored).find(|(_, grant)| grant.task == task)
     }
 
+    /// Every token lies above all that were drawn before it, across restarts and epochs.
     pub(super) fn is_drawn(&mut self, token: Token) {
         assert!(token.value() > self.greatest, "token {} was drawn after {}", token.value(), self.greatest);
         self.greatest = token.value();
@@ -285,12 +286,20 @@ impl Ledger {
         Rank::from_micros(sent.waits_from.timestamp_micros() + behind)
     }
 
-    /// Where a task and its session stand when nothing was due: what was refused has changed nothing.
+    /// What was refused has changed nothing, unless something was due anyway.
     pub(super) fn assert_unchanged(&self, after: &Stored) {
         if self.seen.due.is_empty() {
-            assert_eq!(self.seen.tasks, after.tasks, "a refusal has changed something");
-            assert_eq!(self.seen.attempts, after.attempts, "a refusal has changed something");
+            self.assert_nothing_moved(after);
         }
+    }
+
+    pub(super) fn assert_nothing_moved(&self, after: &Stored) {
+        assert_eq!(self.seen.tasks, after.tasks, "a refusal has changed something");
+        assert_eq!(self.seen.attempts, after.attempts, "a refusal has changed something");
+        let live = |stored: &Stored| -> Vec<_> {
+            stored.leases.iter().filter(|stored| stored.is_live(self.now)).map(|stored| stored.lease.clone()).collect()
+        };
+        assert_eq!(live(&self.seen), live(after), "a refusal has changed a lock");
     }
 }
 

@@ -1,22 +1,23 @@
 //! The steps of a sequence. They name agents, tasks and claims by number, so that a shortened sequence still makes
 //! sense; who and what is meant is picked when a step runs.
 
-use crate::model::work::command::{Command, Word, wants};
+mod drafts;
+
+use crate::model::work::command::{Command, Word};
 use crate::model::work::ledger::Ledger;
+use crate::model::work::steps::drafts::{Part, any_part, kind_name, lockings, submit};
 use crate::samples::*;
 use crate::work::samples::*;
 use chrono::TimeDelta;
 use domain::ids::AgentType;
-use domain::locks::lease::{Mode, Token};
-use domain::locks::wants::Wants;
+use domain::locks::lease::Token;
 use domain::work::claim::{Claim, ClaimFilter, ClaimSize};
 use domain::work::content::{Note, Progress};
-use domain::work::name::{Capability, LocalName};
-use domain::work::requires::{Asked, Claimant, Requires, Trust};
-use domain::work::retry::{Chance, RetryPolicy};
-use domain::work::submission::{Dependencies, Submission, Submit, TaskDraft, TaskRef, Together};
+use domain::work::name::Capability;
+use domain::work::requires::{Claimant, Trust};
+use domain::work::retry::Chance;
 use domain::work::table::{Cancel, ClaimRef};
-use domain::work::terms::{Concurrency, LeaseLength, OnDependencyFailure};
+use domain::work::terms::LeaseLength;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -29,34 +30,13 @@ const RECENT: usize = 10;
 /// How many seconds a task is put off.
 const LATER: i64 = 20;
 
-#[expect(clippy::struct_excessive_bools, reason = "each says one thing about a task")]
-#[derive(Debug, Clone)]
-pub(crate) struct Part {
-    policy: usize,
-    /// Which of the tasks before, and whether one of the call itself.
-    after: Vec<usize>,
-    after_local: bool,
-    parent: Option<usize>,
-    priority: u8,
-    kind: bool,
-    labelled: bool,
-    key: Option<bool>,
-    wants: Option<usize>,
-    is_late: bool,
-    deadline: Option<i64>,
-    attempts: u32,
-    rests: bool,
-    lease: u32,
-    needs_rust: bool,
-    not_submitter: bool,
-}
-
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Submit {
         who: usize,
         parts: Vec<Part>,
         each_alone: bool,
+        is_circle: bool,
     },
     Claim {
         who: usize,
@@ -149,49 +129,6 @@ pub(crate) struct Sent {
     pub(crate) is_short_sighted: bool,
 }
 
-fn any_part() -> impl Strategy<Value = Part> {
-    let graph = (0..3_usize, vec(0..RECENT, 0..3), any::<bool>(), option::weighted(0.15, 0..RECENT));
-    let claim = (
-        prop::sample::select(vec![1_u8, 5, 5, 10]),
-        any::<bool>(),
-        any::<bool>(),
-        option::weighted(0.4, any::<bool>()),
-        option::weighted(0.4, 0..5_usize),
-    );
-    let times = (
-        prop::bool::weighted(0.15),
-        option::weighted(0.15, prop::sample::select(vec![25_i64, 40, 100])),
-        1..=3_u32,
-        prop::bool::weighted(0.3),
-        prop::sample::select(vec![10_u32, 20, 60]),
-        prop::bool::weighted(0.1),
-        prop::bool::weighted(0.1),
-    );
-    (graph, claim, times).prop_map(|(graph, claim, times)| {
-        let (policy, after, after_local, parent) = graph;
-        let (priority, kind, labelled, key, wants) = claim;
-        let (is_late, deadline, attempts, rests, lease, needs_rust, not_submitter) = times;
-        Part {
-            policy,
-            after,
-            after_local,
-            parent,
-            priority,
-            kind,
-            labelled,
-            key,
-            wants,
-            is_late,
-            deadline,
-            attempts,
-            rests,
-            lease,
-            needs_rust,
-            not_submitter,
-        }
-    })
-}
-
 fn any_command() -> impl Strategy<Value = Step> {
     let who = 0..SPEAKERS.len();
     let recent = 0..RECENT;
@@ -199,8 +136,8 @@ fn any_command() -> impl Strategy<Value = Step> {
     let seldom = || prop::bool::weighted(0.25);
     let lease = option::weighted(0.2, prop::sample::select(vec![5_u32, 40]));
     prop_oneof![
-        12 => (who.clone(), vec(any_part(), 1..=3), seldom())
-            .prop_map(|(who, parts, each_alone)| Step::Submit { who, parts, each_alone }),
+        12 => (who.clone(), vec(any_part(), 1..=3), seldom(), prop::bool::weighted(0.05))
+            .prop_map(|(who, parts, each_alone, is_circle)| Step::Submit { who, parts, each_alone, is_circle }),
         14 => (who.clone(), 1..=3_u32, option::weighted(0.2, any::<bool>()), seldom(), lease)
             .prop_map(|(who, tasks, kind, labelled, lease)| Step::Claim { who, tasks, kind, labelled, lease }),
         3 => (recent.clone(), mostly(), any::<bool>())
@@ -241,72 +178,6 @@ pub(crate) fn any_step() -> BoxedStrategy<Sent> {
         .boxed()
 }
 
-fn lockings(number: usize) -> Wants {
-    let all: [&[(&str, Mode)]; 5] = [
-        &[("src/**", Mode::Exclusive)],
-        &[("src/a.rs", Mode::Exclusive)],
-        &[("src/a.rs", Mode::Shared), ("src/b.rs", Mode::Shared)],
-        &[("db:schema:a", Mode::Exclusive)],
-        &[("src/b.rs", Mode::Exclusive), ("db:schema:a", Mode::Shared)],
-    ];
-    wants(all[number])
-}
-
-fn kind_name(kind: bool) -> &'static str {
-    if kind { "build" } else { "review" }
-}
-
-/// Each key has one limit, so that it can be told from a count whether it was kept.
-fn limited(key: bool) -> Concurrency {
-    if key { concurrency("one", 1) } else { concurrency("two", 2) }
-}
-
-fn draft(part: &Part, ledger: &Ledger) -> TaskDraft {
-    let policies = [OnDependencyFailure::Cancel, OnDependencyFailure::Run, OnDependencyFailure::Block];
-    let rust = Capability::parse("rust").unwrap();
-    let asked = Asked {
-        capabilities: if part.needs_rust { [rust].into() } else { BTreeSet::new() },
-        not_submitter: part.not_submitter,
-        ..Asked::default()
-    };
-    TaskDraft {
-        content: content("do it"),
-        task_type: task_type(kind_name(part.kind)),
-        priority: priority(part.priority),
-        labels: labels(if part.labelled { &["x"] } else { &[] }),
-        requires: Requires::try_new(asked).unwrap(),
-        resources: part.wants.map(lockings),
-        concurrency: part.key.map(limited),
-        lease: LeaseLength::try_new(part.lease).unwrap(),
-        retry: if part.rests {
-            RetryPolicy::try_new(part.attempts, 10, 20).unwrap()
-        } else {
-            RetryPolicy::try_new(part.attempts, 0, 0).unwrap()
-        },
-        on_dependency_failure: policies[part.policy],
-        not_before: part.is_late.then(|| ledger.now() + TimeDelta::seconds(LATER)),
-        deadline: part.deadline.map(|seconds| ledger.now() + TimeDelta::seconds(seconds)),
-    }
-}
-
-fn submit(who: usize, parts: &[Part], each_alone: bool, ledger: &mut Ledger) -> Submit {
-    let local = |at: usize| LocalName::parse(&format!("t{at}")).unwrap();
-    let mut items = Vec::new();
-    for (at, part) in parts.iter().enumerate() {
-        let known = part.after.iter().filter_map(|back| ledger.recent_task(*back)).map(TaskRef::Known);
-        let before = (part.after_local && at > 0).then(|| TaskRef::Local(local(at - 1)));
-        items.push(Submission {
-            name: Some(local(at)),
-            draft: draft(part, ledger),
-            depends_on: Dependencies::try_new(known.chain(before).collect()).unwrap(),
-            parent: part.parent.and_then(|back| ledger.recent_task(back)).map(TaskRef::Known),
-            id: ledger.fresh_task(),
-        });
-    }
-    let together = if each_alone { Together::EachAlone } else { Together::AllOrNothing };
-    Submit::try_new(agent(SPEAKERS[who]), items, together).unwrap()
-}
-
 fn claim(who: usize, tasks: u32, kinds: Option<bool>, labelled: bool, lease: Option<u32>, ledger: &Ledger) -> Claim {
     let kinds = kinds.map(|kind| task_type(kind_name(kind))).into_iter().collect();
     let wanted = if labelled { [label("x")].into() } else { BTreeSet::new() };
@@ -343,7 +214,9 @@ pub(crate) fn pick(step: &Step, ledger: &mut Ledger) -> Option<Command> {
         Some(Command::Say(claim, word))
     };
     match step {
-        Step::Submit { who, parts, each_alone } => Some(Command::Submit(submit(*who, parts, *each_alone, ledger))),
+        Step::Submit { who, parts, each_alone, is_circle } => {
+            Some(Command::Submit(submit(*who, parts, *each_alone, *is_circle, ledger)))
+        }
         Step::Claim { who, tasks, kind, labelled, lease } => {
             Some(Command::Claim(claim(*who, *tasks, *kind, *labelled, *lease, ledger)))
         }

@@ -30,13 +30,13 @@ impl Ledger {
                             assert_eq!((task.id, Some(task)), (item.id, after.tasks.get(&item.id)));
                             self.add(submit, item.id, after);
                         }
-                        Err(fault) => self.judge_fault(fault),
+                        Err(fault) => self.judge_fault(submit, fault),
                     }
                 }
             }
             Err(WorkRefusal::Submission { faults }) => {
                 for at in faults {
-                    self.judge_fault(&at.fault);
+                    self.judge_fault(submit, &at.fault);
                 }
                 self.assert_unchanged(after);
             }
@@ -44,9 +44,16 @@ impl Ledger {
         }
     }
 
-    /// The only thing that can be wrong with what is handed in here: it names something that is gone.
-    fn judge_fault(&self, fault: &SubmissionFault) {
+    /// The only things that can be wrong with what is handed in here: it names something that is gone, or itself.
+    fn judge_fault(&self, submit: &Submit, fault: &SubmissionFault) {
         match fault {
+            SubmissionFault::Cycle { cycle } => {
+                let next = cycle.iter().cycle().skip(1).map(|name| TaskRef::Local(name.clone()));
+                for (name, next) in cycle.iter().zip(next) {
+                    let item = submit.items().iter().find(|item| item.name.as_ref() == Some(name)).unwrap();
+                    assert!(item.depends_on.iter().any(|on| *on == next), "{cycle:?} is no circle");
+                }
+            }
             SubmissionFault::UnknownDependency { on: TaskRef::Known(id) }
             | SubmissionFault::UnknownParent { parent: TaskRef::Known(id) } => assert!(self.is_gone(*id), "{fault:?}"),
             SubmissionFault::DependencyRefused { .. } => {}
@@ -67,12 +74,8 @@ impl Ledger {
     pub(super) fn judge_claimed(&mut self, claim: &Claim, claimed: &Claimed, after: &Stored) {
         assert!(!claimed.is_cut, "every candidate was loaded");
         assert!(claimed.tasks.len() <= claim.size.tasks() as usize);
-        let mut last = None;
         for one in &claimed.tasks {
             assert_eq!(Some(&one.task), after.tasks.get(&one.task.id), "what was given is what is stored");
-            let place = Some(one.task.place());
-            assert!(place > last, "first things first");
-            last = place;
             self.judge_given(claim, &one.task, after);
             let lease = one.task.lease().unwrap();
             self.is_drawn(lease.token);
@@ -84,6 +87,14 @@ impl Ledger {
             let grant = Grant { task, holder, until: lease.until, asked_at: None, is_over: false, told: None };
             self.grants.insert(lease.token, grant);
         }
+        self.order(claim, claimed, after);
+    }
+
+    /// Claims go by rank, then id, past nobody who could be had.
+    fn order(&self, claim: &Claim, claimed: &Claimed, after: &Stored) {
+        let places: Vec<_> = claimed.tasks.iter().map(|one| one.task.place()).collect();
+        assert!(places.is_sorted(), "first things first: {places:?}");
+        let last = places.last().copied();
         let is_full = claimed.tasks.len() == claim.size.tasks() as usize;
         let ready = after.tasks.values().filter(|task| task.status() == Status::Ready);
         for task in ready.filter(|task| !is_full || Some(task.place()) < last) {
@@ -95,7 +106,7 @@ impl Ledger {
 
     fn judge_given(&self, claim: &Claim, task: &Task, after: &Stored) {
         let lease = task.lease().unwrap();
-        assert_eq!(self.live_grant_of(&self.seen, task.id).map(|(token, _)| token), None, "somebody had it");
+        self.expiry_safety(task.id);
         let length = claim.lease.unwrap_or(task.terms.lease);
         let until = self.now + TimeDelta::seconds(i64::from(length.seconds()));
         assert_eq!(lease.until, task.deadline.map_or(until, |deadline| deadline.min(until)));
@@ -110,6 +121,11 @@ impl Ledger {
                 task.terms.on_dependency_failure == OnDependencyFailure::Run && self.tasks[on].forgotten > 0;
             assert!(is_over || is_let_go, "nobody comes before those it waits for");
         }
+    }
+
+    /// Nobody is given what somebody has, until the very instant at which that one's time is up.
+    fn expiry_safety(&self, task: TaskId) {
+        assert_eq!(self.live_grant_of(&self.seen, task).map(|(token, _)| token), None, "somebody had it");
     }
 
     /// Whether nothing stood in the way of a task when it was its turn: what was given later did not yet.

@@ -6,7 +6,7 @@ use crate::model::work::stored::{LINES, Stored};
 use chrono::TimeDelta;
 use domain::ids::TaskId;
 use domain::locks::lease::{Lease, Token};
-use domain::work::attempt::{Attempt, AttemptEnd};
+use domain::work::attempt::AttemptEnd;
 use domain::work::graph::Edge;
 use domain::work::task::{DeathCause, Status, Task, TaskState};
 use domain::work::terms::OnDependencyFailure;
@@ -15,40 +15,61 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Ledger {
     /// Looks at everything that must hold at every committed state.
     pub(crate) fn check(&self) {
+        self.conservation();
+        self.single_live_lease();
+        self.token_monotonicity();
+        self.dependency();
+        for task in self.seen.tasks.values() {
+            self.finish_once(task);
+            self.attempts(task);
+            self.history(task);
+        }
+        self.atomic_side_effects();
+    }
+
+    /// Every task handed in is in one state, or was removed for its age. None comes from nowhere.
+    fn conservation(&self) {
         let stored = &self.seen;
-        let expected: BTreeSet<TaskId> =
-            self.tasks.iter().filter(|(_, sent)| !sent.is_gone).map(|(id, _)| *id).collect();
-        assert_eq!(
-            stored.tasks.keys().copied().collect::<BTreeSet<_>>(),
-            expected,
-            "nothing is lost, nothing comes up"
-        );
+        let kept = self.tasks.iter().filter(|(_, sent)| !sent.is_gone).map(|(id, _)| *id);
+        let there: BTreeSet<TaskId> = stored.tasks.keys().copied().collect();
+        assert_eq!(there, kept.collect(), "nothing is lost, nothing comes up");
         let mut counts: BTreeMap<(String, Status), u64> = BTreeMap::new();
         for task in stored.tasks.values() {
             *counts.entry((task.terms.task_type.to_string(), task.status())).or_default() += 1;
-            self.check_task(task);
-            self.check_attempts(task);
-            self.check_dependencies(task);
         }
         let counts: Vec<_> = counts.into_iter().map(|((kind, status), tasks)| (kind, status, tasks)).collect();
         assert_eq!(stored.counts, counts, "each task is in one state");
         assert_eq!(stored.is_work_for_the_sweeper, !stored.due.is_empty());
-        assert!(stored.last_token >= self.greatest, "the counter fell behind what was drawn");
-        self.check_edges();
-        self.check_claims();
-        self.check_locks();
-        self.check_lines();
     }
 
-    fn check_task(&self, task: &Task) {
+    /// No task, no key that one alone may have, and no more of a concurrency key than may, is anybody's twice.
+    fn single_live_lease(&self) {
+        self.check_claims();
+        self.check_locks();
+    }
+
+    /// The counter is never below what it was drawn from: see [`Ledger::is_drawn`] for the rest.
+    fn token_monotonicity(&self) {
+        assert!(self.seen.last_token >= self.greatest, "the counter fell behind what was drawn");
+    }
+
+    /// A task was done once, or not at all.
+    fn finish_once(&self, task: &Task) {
+        let past = self.seen.attempts.values().filter(|past| past.task == task.id);
+        let done = past.filter(|past| matches!(past.end, AttemptEnd::Succeeded { .. })).count();
+        assert_eq!(done, usize::from(task.status() == Status::Succeeded), "done once or not at all: {task:?}");
+    }
+
+    /// Attempts rise by one with each claim, never beyond what is allowed; whoever has used them up is dead. The rank,
+    /// by which claims go, is what priority and waiting make it.
+    fn attempts(&self, task: &Task) {
         let sent = &self.tasks[&task.id];
-        assert!(task.attempts_made <= task.attempts_allowed, "nothing is tried more often than it may be");
-        assert!(!task.untold || task.status().is_ended(), "only what has ended has something to tell");
         assert_eq!((task.priority, task.rank), (sent.priority, Self::rank_of(sent)), "{task:?} stands elsewhere");
-        if let Some(lease) = task.lease() {
-            assert_eq!(lease.attempt, task.attempts_made);
-            assert!(task.deadline.is_none_or(|deadline| lease.until <= deadline));
-        }
+        assert!(task.attempts_made <= task.attempts_allowed, "nothing is tried more often than it may be");
+        // Past ones come by their tokens, so that these rise with the numbers.
+        let past = self.seen.attempts.values().filter(|past| past.task == task.id).map(|past| past.number);
+        let made = past.chain(task.lease().map(|lease| lease.attempt));
+        assert_eq!(made.collect::<Vec<_>>(), (1..=task.attempts_made).collect::<Vec<_>>(), "attempts rise by one");
         let harmful = self.harmful(&self.seen, task.id);
         match &task.state {
             TaskState::Dead { cause: DeathCause::AttemptsUsedUp, .. } => {
@@ -61,13 +82,13 @@ impl Ledger {
         }
     }
 
-    fn check_attempts(&self, task: &Task) {
-        let past: Vec<&Attempt> = self.seen.attempts.values().filter(|past| past.task == task.id).collect();
-        let made = past.iter().map(|past| past.number).chain(task.lease().map(|lease| lease.attempt));
-        assert_eq!(made.collect::<Vec<_>>(), (1..=task.attempts_made).collect::<Vec<_>>(), "attempts rise by one");
-        let done = past.iter().filter(|past| matches!(past.end, AttemptEnd::Succeeded { .. })).count();
-        assert_eq!(done, usize::from(task.status() == Status::Succeeded), "done once or not at all");
-        for past in past {
+    /// What is written down of the past is what happened, and when it happened: nothing ended before its time, and what
+    /// an agent was told stays so.
+    fn history(&self, task: &Task) {
+        if let Some(lease) = task.lease() {
+            assert!(task.deadline.is_none_or(|deadline| lease.until <= deadline));
+        }
+        for past in self.seen.attempts.values().filter(|past| past.task == task.id) {
             let grant = &self.grants[&past.token];
             assert_eq!((past.task, &past.holder), (grant.task, &grant.holder));
             let session_until = self.seen.sessions[&past.holder.session];
@@ -79,6 +100,25 @@ impl Ledger {
                 AttemptEnd::SessionClosed => assert_eq!(past.ended_at, session_until),
                 _ => assert_eq!(grant.told.as_ref(), Some(past), "what was told stays"),
             }
+        }
+    }
+
+    /// A task can be had only when everything it waits for has ended as it may; the number of those that have not is
+    /// true; nothing waits for itself; and of those that have ended none keeps it to itself for ever.
+    fn dependency(&self) {
+        for task in self.seen.tasks.values() {
+            assert!(!task.untold || task.status().is_ended(), "only what has ended has something to tell");
+            self.check_dependencies(task);
+        }
+        let kept = self.tasks.iter().filter(|(_, sent)| !sent.is_gone);
+        let edges = kept.flat_map(|(id, sent)| sent.depends_on.iter().map(|on| Edge { task: *id, depends_on: *on }));
+        assert_eq!(self.seen.edges, edges.collect::<Vec<_>>());
+        let mut open = self.seen.edges.clone();
+        while !open.is_empty() {
+            let waiting: BTreeSet<TaskId> = open.iter().map(|edge| edge.task).collect();
+            let count = open.len();
+            open.retain(|edge| waiting.contains(&edge.depends_on));
+            assert!(open.len() < count, "nothing waits for itself: {open:?}");
         }
     }
 
@@ -110,12 +150,6 @@ impl Ledger {
             assert_eq!(on.len(), self.tasks[&task.id].depends_on.len(), "what it waits for was removed");
             assert!(task.terms.parent.is_none_or(|parent| self.seen.tasks.contains_key(&parent)));
         }
-    }
-
-    fn check_edges(&self) {
-        let kept = self.tasks.iter().filter(|(_, sent)| !sent.is_gone);
-        let edges = kept.flat_map(|(id, sent)| sent.depends_on.iter().map(|on| Edge { task: *id, depends_on: *on }));
-        assert_eq!(self.seen.edges, edges.collect::<Vec<_>>());
     }
 
     /// What is held is what was granted: no more, no less, each claim once.
@@ -173,14 +207,14 @@ impl Ledger {
     }
 
     /// Whatever was committed has its line in the audit log and its fact, once, in order.
-    fn check_lines(&self) {
+    fn atomic_side_effects(&self) {
         let newest = self.lines.iter().rev().take(LINES as usize);
         assert_eq!(self.seen.lines, newest.clone().cloned().collect::<Vec<_>>());
         assert_eq!(self.seen.subjects, newest.map(|(_, target)| target.clone()).collect::<Vec<_>>());
     }
 
-    /// Nothing that time has changed is left as it was.
-    pub(super) fn check_settled(&self, stored: &Stored) {
+    /// Nothing that time has changed is left as it was: what ran out is anybody's.
+    pub(super) fn expiry_liveness(&self, stored: &Stored) {
         for task in stored.tasks.values() {
             let is_settled = match &task.state {
                 TaskState::Leased(lease) => self.now < lease.until && stored.lives(&lease.holder.session, self.now),
