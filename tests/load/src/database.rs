@@ -9,20 +9,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Lines that an acquire or a release left in the audit log.
-const OPERATIONS: &str = "SELECT count(*) FROM audit_entries \
-    WHERE project_id = 'default' AND operation IN ('lock.acquire', 'lock.release') AND outcome = 'ok'";
-const LEASES: &str = "SELECT count(*) FROM leases WHERE project_id = 'default'";
-
-/// What is left in a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Left {
-    /// Audited acquires and releases.
-    pub(crate) operations: u64,
-    /// Leases that still stand.
-    pub(crate) leases: u64,
-}
-
 /// One database, with the product's tables.
 #[derive(Debug, Clone)]
 pub(crate) enum Database {
@@ -69,25 +55,23 @@ impl Database {
         PgConnectOptions::from_str(dsn).context("the database's connection string")
     }
 
-    /// Counts what is there.
-    pub(crate) async fn left(&self) -> Result<Left> {
-        let (operations, leases): (i64, i64) = match self {
+    /// The one number that a statement selects.
+    pub(crate) async fn count(&self, statement: &'static str) -> Result<u64> {
+        let count: i64 = match self {
             Self::Sqlite { folder } => {
                 let mut connection = Self::sqlite_options(folder).read_only(true).connect().await?;
-                let operations = sqlx::query_scalar(OPERATIONS).fetch_one(&mut connection).await?;
-                let leases = sqlx::query_scalar(LEASES).fetch_one(&mut connection).await?;
+                let count = sqlx::query_scalar(statement).fetch_one(&mut connection).await?;
                 connection.close().await?;
-                (operations, leases)
+                count
             }
             Self::Postgres { dsn } => {
                 let mut connection = Self::postgres_options(dsn)?.connect().await?;
-                let operations = sqlx::query_scalar(OPERATIONS).fetch_one(&mut connection).await?;
-                let leases = sqlx::query_scalar(LEASES).fetch_one(&mut connection).await?;
+                let count = sqlx::query_scalar(statement).fetch_one(&mut connection).await?;
                 connection.close().await?;
-                (operations, leases)
+                count
             }
         };
-        Ok(Left { operations: u64::try_from(operations)?, leases: u64::try_from(leases)? })
+        Ok(u64::try_from(count)?)
     }
 }
 

@@ -19,12 +19,19 @@ use tokio::sync::Notify;
 
 /// How long what is in flight at the end of a run may take; more than a connection waits for an answer.
 const STOP_TIMEOUT: Duration = Duration::from_mins(3);
+/// A window that ends early because there was nothing left to do must have been this part of it.
+const WINDOW_LEAST: u32 = 3;
 
 /// One of the clients of a run, connected.
 #[async_trait]
 pub(crate) trait Client: Send + 'static {
     /// Does the next operation and checks its answer.
     async fn operate(&mut self) -> Result<()>;
+
+    /// Whether there is anything left for it to do. The measured window ends when one client has nothing left.
+    fn has_more(&self) -> bool {
+        true
+    }
 
     /// Gives back what it still holds. Answers how many further operations that took.
     async fn finish(&mut self) -> Result<u64> {
@@ -81,6 +88,8 @@ struct Run<C> {
     clients: Mutex<Vec<Option<C>>>,
     began: OnceLock<Instant>,
     has_begun: Notify,
+    ran_out: OnceLock<Instant>,
+    has_run_out: Notify,
     tally: Mutex<Tally>,
 }
 
@@ -102,7 +111,35 @@ impl<C> Run<C> {
 
     fn is_measured(&self, at: Instant) -> bool {
         let since = at.saturating_duration_since(self.began());
-        since >= self.schedule.warm_up && since < self.schedule.warm_up + self.schedule.window
+        let is_early = self.ran_out.get().is_none_or(|ran_out| at < *ran_out);
+        is_early && since >= self.schedule.warm_up && since < self.schedule.warm_up + self.schedule.window
+    }
+
+    fn run_out(&self) {
+        self.ran_out.get_or_init(|| {
+            self.has_run_out.notify_one();
+            Instant::now()
+        });
+    }
+
+    /// Reads the processor time used in the measured window, and how long that was.
+    async fn meter_window(&self, meter: &Meter) -> Result<(Used, Duration)> {
+        self.has_begun.notified().await;
+        let starts = self.began() + self.schedule.warm_up;
+        tokio::time::sleep_until(starts.into()).await;
+        let before = meter.read()?;
+        let ends = starts + self.schedule.window;
+        tokio::select! {
+            () = tokio::time::sleep_until(ends.into()) => {}
+            () = self.has_run_out.notified() => {}
+        }
+        let used = meter.read()?.since(before);
+        let ended = self.ran_out.get().map_or(ends, |ran_out| ends.min(*ran_out));
+        let window = ended.saturating_duration_since(starts);
+        if window < self.schedule.window / WINDOW_LEAST {
+            bail!("there was nothing left to do after {window:?} of a window of {:?}", self.schedule.window);
+        }
+        Ok((used, window))
     }
 
     fn fail(&self, error: Error) {
@@ -162,6 +199,10 @@ impl<C: Client> BenchSuite for Suite<C> {
 
     async fn bench(&mut self, worker: &mut Worker<C>, _: &IterInfo) -> Result<IterReport> {
         self.0.began();
+        if matches!(&worker.stage, Stage::Idle(client) if !client.has_more()) {
+            self.0.run_out();
+            return std::future::pending().await;
+        }
         match worker.step(&self.0).await {
             Ok(duration) => Ok(IterReport { duration, status: Status::success(0), bytes: 0, items: 1 }),
             Err(error) => {
@@ -205,12 +246,14 @@ pub(crate) async fn drive<C: Client>(clients: Vec<C>, schedule: Schedule, meter:
         clients: Mutex::new(clients.into_iter().map(Some).collect()),
         began: OnceLock::new(),
         has_begun: Notify::new(),
+        ran_out: OnceLock::new(),
+        has_run_out: Notify::new(),
         tally: Mutex::new(Tally { latencies: Latencies::new()?, acknowledged: 0, failure: None }),
     });
     let began = Instant::now();
-    let both = async { tokio::try_join!(rlt::cli::run(cli, Suite(Arc::clone(&run))), meter_window(&run, meter)) };
+    let both = async { tokio::try_join!(rlt::cli::run(cli, Suite(Arc::clone(&run))), run.meter_window(meter)) };
     let ended = tokio::time::timeout(schedule.warm_up + schedule.window + STOP_TIMEOUT, both).await;
-    let ((), used) = ended.context("the clients did not come to an end")??;
+    let ((), (used, window)) = ended.context("the clients did not come to an end")??;
     let mut tally = run.tally.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = tally.failure.take() {
         return Err(error.context("an operation failed"));
@@ -218,16 +261,7 @@ pub(crate) async fn drive<C: Client>(clients: Vec<C>, schedule: Schedule, meter:
     if began.elapsed() < schedule.warm_up + schedule.window {
         bail!("the run was interrupted");
     }
-    measure(&tally, schedule.window, used)
-}
-
-/// The processor time used in the measured window.
-async fn meter_window<C>(run: &Run<C>, meter: &Meter) -> Result<Used> {
-    run.has_begun.notified().await;
-    tokio::time::sleep_until((run.began() + run.schedule.warm_up).into()).await;
-    let before = meter.read()?;
-    tokio::time::sleep_until((run.began() + run.schedule.warm_up + run.schedule.window).into()).await;
-    Ok(meter.read()?.since(before))
+    measure(&tally, window, used)
 }
 
 fn measure(tally: &Tally, window: Duration, used: Used) -> Result<Measure> {
@@ -261,6 +295,7 @@ mod tests {
         begun: Arc<AtomicU64>,
         ended: Arc<AtomicU64>,
         fails_at: Option<u64>,
+        most: Option<u64>,
     }
 
     #[async_trait]
@@ -273,6 +308,10 @@ mod tests {
             }
             self.ended.fetch_add(1, Ordering::SeqCst);
             Ok(())
+        }
+
+        fn has_more(&self) -> bool {
+            self.most.is_none_or(|most| self.begun.load(Ordering::SeqCst) < most)
         }
 
         async fn finish(&mut self) -> Result<u64> {
@@ -298,6 +337,20 @@ mod tests {
         // Four clients at 20 ms and more can't do over 200 a second, warm-up or not.
         assert!(measure.ops_per_s > 0.0 && measure.ops_per_s <= 220.0, "{}", measure.ops_per_s);
         assert!(measure.p50_ms >= 19.9 && measure.p50_ms <= measure.p95_ms && measure.p95_ms <= measure.p99_ms);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_window_ends_when_there_is_nothing_left_to_do() -> Result<()> {
+        let client = Counted { most: Some(100), ..Counted::default() };
+        let schedule = Schedule { window: Duration::from_millis(800), ..SCHEDULE };
+        let measure = drive(vec![client.clone(); 4], schedule, &Meter::of_generator()?).await?;
+        // 25 turns of 20 ms each, five of them before the window; idle time would make the rate a half of this.
+        assert!(measure.ops_per_s > 100.0 && measure.ops_per_s <= 220.0, "{}", measure.ops_per_s);
+        let client = Counted { most: Some(24), ..Counted::default() };
+        let error = drive(vec![client; 4], schedule, &Meter::of_generator()?).await.err();
+        let error = error.map(|error| format!("{error:#}")).unwrap_or_default();
+        assert!(error.contains("nothing left"), "{error}");
         Ok(())
     }
 

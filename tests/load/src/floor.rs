@@ -4,8 +4,10 @@
 //! tables made by the server's own migrations. It decides nothing and reads nothing: no project lock, no look at
 //! conflicts, no session, and tokens from its own counting, so that connections wait for each other at the disk alone.
 
-pub(crate) mod postgres;
-pub(crate) mod sqlite;
+pub(crate) mod measure;
+mod postgres;
+mod sqlite;
+pub(crate) mod task;
 
 use uuid::Uuid;
 
@@ -37,10 +39,10 @@ struct Row {
 
 impl Rows {
     /// A connection whose rows are not those of an earlier run with a smaller `first_turn`.
-    fn new(connection: u32, first_turn: u32) -> Self {
+    fn new(connection: u32, first_turn: i64) -> Self {
         Self {
             connection: i64::from(connection),
-            turn: i64::from(first_turn),
+            turn: first_turn,
             holds: false,
             agent: format!("load-agent-{connection}"),
             session: format!("load-session-{connection}"),

@@ -21,6 +21,9 @@ pub(crate) struct Row {
     pub(crate) ratio: f64,
     /// Server and database together.
     pub(crate) cpu_us_per_op: f64,
+    /// One client's median latency over that of the floor with one connection.
+    #[serde(skip)]
+    pub(crate) latency_ratio: Option<f64>,
 }
 
 /// A measure that has no floor.
@@ -52,6 +55,9 @@ pub(crate) fn middle(runs: &[Measure]) -> Option<Measure> {
     })
 }
 
+/// Where there is no number.
+const NONE: &str = "–";
+
 /// Everything that was measured.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -61,15 +67,26 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, name: &'static str, store: &'static str, clients: u32, http: Measure, floor: Measure) {
+    /// A measure over HTTP beside the floor at its best and, for one client, with one connection.
+    pub(crate) fn add(
+        &mut self,
+        name: &'static str,
+        store: &'static str,
+        clients: u32,
+        http: Measure,
+        floor: Measure,
+        alone: Option<Measure>,
+    ) {
         let (ops_per_s, floor_ops_per_s) = (rounded(http.ops_per_s, 1), rounded(floor.ops_per_s, 1));
         let ratio = rounded(http.ops_per_s / floor.ops_per_s, 3);
+        let latency_ratio = alone.map(|alone| rounded(http.p50_ms / alone.p50_ms, 2));
+        let times = latency_ratio.map_or(NONE.to_owned(), |ratio| format!("{ratio:.1}"));
         self.lines.push(line(
             name,
             store,
             clients,
             &http,
-            &[rounded(floor.ops_per_s, 0).to_string(), format!("{ratio:.2}")],
+            &[rounded(floor.ops_per_s, 0).to_string(), format!("{ratio:.2}"), times],
         ));
         self.rows.push(Row {
             name,
@@ -81,11 +98,12 @@ impl Report {
             floor_ops_per_s,
             ratio,
             cpu_us_per_op: rounded(http.server_us + http.database_us, 1),
+            latency_ratio,
         });
     }
 
     pub(crate) fn add_extra(&mut self, name: &'static str, store: &'static str, clients: u32, measure: Measure) {
-        self.lines.push(line(name, store, clients, &measure, &["–".to_owned(), "–".to_owned()]));
+        self.lines.push(line(name, store, clients, &measure, &[NONE, NONE, NONE].map(str::to_owned)));
         self.extra.push(ExtraRow {
             name,
             store,
@@ -102,9 +120,9 @@ impl Report {
     pub(crate) fn print(&self, to: &mut impl Write) -> Result<()> {
         writeln!(
             to,
-            "| measure | store | clients | ops/s | p50 ms | p95 ms | p99 ms | floor ops/s | ratio | server µs | database µs | generator µs |"
+            "| measure | store | clients | ops/s | p50 ms | p95 ms | p99 ms | floor ops/s | ratio | p50 ratio | server µs | database µs | generator µs |"
         )?;
-        writeln!(to, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(to, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         for line in &self.lines {
             writeln!(to, "{line}")?;
         }
@@ -127,11 +145,11 @@ fn extra_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn line(name: &str, store: &str, clients: u32, measure: &Measure, floor: &[String; 2]) -> String {
+fn line(name: &str, store: &str, clients: u32, measure: &Measure, floor: &[String; 3]) -> String {
     let Measure { ops_per_s, p50_ms, p95_ms, p99_ms, server_us, database_us, generator_us, .. } = measure;
-    let [floor, ratio] = floor;
+    let [floor, ratio, times] = floor;
     format!(
-        "| {name} | {store} | {clients} | {ops_per_s:.0} | {p50_ms:.2} | {p95_ms:.2} | {p99_ms:.2} | {floor} | {ratio} | {server_us:.0} | {database_us:.0} | {generator_us:.0} |"
+        "| {name} | {store} | {clients} | {ops_per_s:.0} | {p50_ms:.2} | {p95_ms:.2} | {p99_ms:.2} | {floor} | {ratio} | {times} | {server_us:.0} | {database_us:.0} | {generator_us:.0} |"
     )
 }
 
@@ -155,7 +173,7 @@ mod tests {
     #[test]
     fn the_json_has_the_agreed_fields_and_the_extra_file_stands_beside_it() -> Result<()> {
         let mut report = Report::default();
-        report.add("lock acquire+release", "postgres", 64, run(1_500.04, 4.0), run(3_000.0, 5.0));
+        report.add("lock acquire+release", "postgres", 64, run(1_500.04, 4.0), run(3_000.0, 5.0), None);
         report.add_extra("lock status", "sqlite", 16, run(9_000.0, 1.5));
         let folder = std::env::temp_dir().join(format!("load-report-{}", std::process::id()));
         fs::create_dir(&folder)?;
@@ -190,12 +208,13 @@ mod tests {
     #[test]
     fn the_table_has_as_many_columns_in_each_line() -> Result<()> {
         let mut report = Report::default();
-        report.add("a", "sqlite", 1, run(1.0, 1.0), run(2.0, 1.0));
+        report.add("a", "sqlite", 1, run(1.0, 1.0), run(2.0, 1.0), Some(run(2.0, 0.4)));
+        assert_eq!(report.rows[0].latency_ratio, Some(2.5));
         report.add_extra("b", "sqlite", 1, run(1.0, 1.0));
         let mut text = Vec::new();
         report.print(&mut text)?;
         let columns: Vec<usize> = String::from_utf8(text)?.lines().map(|line| line.matches('|').count()).collect();
-        assert_eq!(columns, [13, 13, 13, 13]);
+        assert_eq!(columns, [14, 14, 14, 14]);
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! A server over one kind of store, its floor beside it, and the runs against both.
 
 use crate::cpu::{Meter, resident_kib};
-use crate::database::{Database, Left};
+use crate::database::Database;
 use crate::drive::{Client, Measure, Schedule, drive};
-use crate::floor;
 use crate::http::{Caller, Connection};
 use crate::locks::{AcquireRelease, Files, Read};
+use crate::operation::Operation;
 use crate::server::{Server, migrate};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Connections to `PostgreSQL`: as many for the server as for the floor.
 pub(crate) const CONNECTIONS: u32 = 16;
-/// Operations of one connection in one run are fewer than this, so that no run repeats another's names.
-const TURNS_OF_A_RUN: u32 = 10_000_000;
+const LEASES: &str = "SELECT count(*) FROM leases WHERE project_id = 'default'";
 /// The key that makes the clients' keys; it lives as long as the server.
 const ADMIN_KEY: &str = "load-admin-key-0123456789abcdef";
 
@@ -40,7 +39,7 @@ pub(crate) struct Target {
     floor: Database,
     callers: Vec<Caller>,
     schedule: Schedule,
-    meter: Meter,
+    pub(crate) meter: Meter,
     runs: u32,
 }
 
@@ -64,41 +63,12 @@ impl Target {
         Ok(Self { store, server, holding, floor, callers, schedule: site.schedule, meter, runs: 0 })
     }
 
-    /// The raw floor over so many connections; over one on `SQLite`, which has one writer.
-    pub(crate) async fn floor(&mut self, connections: u32) -> Result<Measure> {
-        self.floor_of(connections, false).await
-    }
-
-    /// The floor if each operation locks the project's row first. On `SQLite`, where a writer locks everything, this is
-    /// the floor.
-    pub(crate) async fn locked_floor(&mut self, connections: u32) -> Result<Measure> {
-        self.floor_of(connections, true).await
-    }
-
-    async fn floor_of(&mut self, connections: u32, locked: bool) -> Result<Measure> {
-        self.runs += 1;
-        let first_turn = self.runs.checked_mul(TURNS_OF_A_RUN).context("too many runs")?;
-        let database = self.floor.clone();
-        match &database {
-            Database::Sqlite { folder } => {
-                let client = floor::sqlite::Floor::open(&Database::sqlite_options(folder), first_turn).await?;
-                self.run_counted(&database, vec![client]).await
-            }
-            Database::Postgres { dsn } => {
-                let options = Database::postgres_options(dsn)?;
-                let mut clients = Vec::new();
-                for connection in 0..connections {
-                    clients.push(floor::postgres::Floor::open(&options, connection, first_turn, locked).await?);
-                }
-                self.run_counted(&database, clients).await
-            }
-        }
-    }
-
     /// Each client takes and gives back locks on files of its own.
     pub(crate) async fn acquire_release(&mut self, clients: u32) -> Result<Measure> {
         let clients = self.lock_clients(clients, Files::Own).await?;
-        self.run_counted(&self.holding.clone(), clients).await
+        let measure = self.run_counted(&self.holding, Operation::AcquireRelease, clients).await?;
+        self.check_no_lease(&self.holding).await?;
+        Ok(measure)
     }
 
     /// All clients want the same few files, and wait for them in line.
@@ -109,10 +79,8 @@ impl Target {
 
     /// Each client asks one thing again and again.
     pub(crate) async fn read(&mut self, clients: u32, path: &str) -> Result<Measure> {
-        let mut readers = Vec::new();
-        for caller in self.callers_of(clients)? {
-            readers.push(Read::new(Connection::open(self.server.address, caller).await?, path.to_owned()));
-        }
+        let connections = self.connections(clients).await?.into_iter();
+        let readers: Vec<Read> = connections.map(|made| Read::new(made, path.to_owned())).collect();
         drive(readers, self.schedule, &self.meter).await
     }
 
@@ -125,37 +93,76 @@ impl Target {
         self.server.stop().await
     }
 
-    fn callers_of(&self, clients: u32) -> Result<&[Caller]> {
-        self.callers.get(..usize::try_from(clients)?).context("there are not as many agents as clients")
+    /// The database behind the server.
+    pub(crate) fn holding(&self) -> &Database {
+        &self.holding
+    }
+
+    /// The database of the floor.
+    pub(crate) fn floor(&self) -> &Database {
+        &self.floor
+    }
+
+    /// How many connections its floor has at most: on `SQLite` there is one writer.
+    pub(crate) fn floor_connections(&self) -> u32 {
+        match self.floor {
+            Database::Sqlite { .. } => 1,
+            Database::Postgres { .. } => CONNECTIONS,
+        }
+    }
+
+    /// A number that no other run has.
+    pub(crate) fn next_run(&mut self) -> u32 {
+        self.runs += 1;
+        self.runs
+    }
+
+    /// A connection for each of the first so many agents.
+    pub(crate) async fn connections(&self, clients: u32) -> Result<Vec<Connection>> {
+        let callers = self.callers.get(..usize::try_from(clients)?);
+        let mut connections = Vec::new();
+        for caller in callers.context("there are not as many agents as clients")? {
+            connections.push(Connection::open(self.server.address, caller).await?);
+        }
+        Ok(connections)
+    }
+
+    /// Fails if something is still held.
+    pub(crate) async fn check_no_lease(&self, database: &Database) -> Result<()> {
+        match database.count(LEASES).await? {
+            0 => Ok(()),
+            leases => bail!("{leases} leases are left after everything was given back"),
+        }
     }
 
     async fn lock_clients(&mut self, clients: u32, files: impl Fn(u32) -> Files) -> Result<Vec<AcquireRelease>> {
-        self.runs += 1;
-        let mut made = Vec::new();
-        for (client, caller) in (0_u32..).zip(self.callers_of(clients)?) {
-            let connection = Connection::open(self.server.address, caller).await?;
-            let name = format!("load-{}-{client}", self.runs);
-            made.push(AcquireRelease::new(connection, files(client), name, u64::from(client)));
-        }
-        Ok(made)
+        let run = self.next_run();
+        let connections = (0_u32..).zip(self.connections(clients).await?);
+        let made = connections.map(|(client, connection)| {
+            let name = format!("load-{run}-{client}");
+            AcquireRelease::new(connection, files(client), name, u64::from(client))
+        });
+        Ok(made.collect())
     }
 
     /// Runs and holds what was acknowledged against what is there: an operation that left no trace was none.
-    async fn run_counted<C: Client>(&self, database: &Database, clients: Vec<C>) -> Result<Measure> {
-        let before = database.left().await?;
+    pub(crate) async fn run_counted<C: Client>(
+        &self,
+        database: &Database,
+        operation: Operation,
+        clients: Vec<C>,
+    ) -> Result<Measure> {
+        let before = database.count(operation.audited()).await?;
         let measure = drive(clients, self.schedule, &self.meter).await?;
-        check(before, database.left().await?, measure.acknowledged)?;
+        check_audited(before, database.count(operation.audited()).await?, measure.acknowledged)?;
         Ok(measure)
     }
 }
 
-fn check(before: Left, after: Left, acknowledged: u64) -> Result<()> {
-    let audited = after.operations - before.operations;
+fn check_audited(before: u64, after: u64, acknowledged: u64) -> Result<()> {
+    let audited = after.saturating_sub(before);
     if audited != acknowledged {
         bail!("{acknowledged} operations were acknowledged, and {audited} stand in the audit log");
-    }
-    if after.leases != 0 {
-        bail!("{} leases are left after everything was given back", after.leases);
     }
     Ok(())
 }
@@ -187,10 +194,9 @@ mod tests {
 
     #[test]
     fn every_acknowledged_operation_must_have_left_its_line() {
-        let before = Left { operations: 10, leases: 0 };
-        assert!(check(before, Left { operations: 30, leases: 0 }, 20).is_ok());
-        assert!(check(before, Left { operations: 29, leases: 0 }, 20).is_err());
-        assert!(check(before, Left { operations: 31, leases: 0 }, 20).is_err());
-        assert!(check(before, Left { operations: 30, leases: 1 }, 20).is_err());
+        assert!(check_audited(10, 30, 20).is_ok());
+        assert!(check_audited(10, 29, 20).is_err());
+        assert!(check_audited(10, 31, 20).is_err());
+        assert!(check_audited(10, 9, 1).is_err());
     }
 }

@@ -93,7 +93,7 @@ impl Floor {
     pub(crate) async fn open(
         options: &PgConnectOptions,
         connection: u32,
-        first_turn: u32,
+        first_turn: i64,
         locked: bool,
     ) -> Result<Self> {
         let statements = if locked { [ACQUIRE_LOCKED, RELEASE_LOCKED] } else { [ACQUIRE, RELEASE] };

@@ -49,7 +49,7 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    pub(crate) async fn open(options: &SqliteConnectOptions, first_turn: u32) -> Result<Self> {
+    pub(crate) async fn open(options: &SqliteConnectOptions, first_turn: i64) -> Result<Self> {
         Ok(Self { connection: options.connect().await?, rows: Rows::new(0, first_turn) })
     }
 

@@ -1,0 +1,38 @@
+//! How often, how long, and what of it all.
+
+use crate::Arguments;
+use crate::drive::Schedule;
+use std::time::Duration;
+
+/// How many clients there are, in turn.
+const CLIENTS: [u32; 3] = [1, 16, 64];
+
+/// What is to be measured.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    pub(crate) clients: Vec<u32>,
+    /// What the names of the measures begin with.
+    measure: String,
+}
+
+impl Plan {
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        Self {
+            rounds: if arguments.quick { 3 } else { 5 },
+            clients: arguments.clients.map_or(CLIENTS.to_vec(), |clients| vec![clients]),
+            measure: arguments.measure.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Whether this measure is wanted.
+    pub(crate) fn has(&self, measure: &str) -> bool {
+        measure.starts_with(&self.measure)
+    }
+}
+
+/// How long each run is.
+pub(crate) fn schedule(quick: bool) -> Schedule {
+    let (warm_up_ms, window_ms) = if quick { (300, 1_000) } else { (500, 2_500) };
+    Schedule { warm_up: Duration::from_millis(warm_up_ms), window: Duration::from_millis(window_ms) }
+}
