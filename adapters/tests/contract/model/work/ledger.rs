@@ -182,10 +182,10 @@ impl Ledger {
         match outcome {
             Outcome::Done(answer, lines) => {
                 self.note_incarnation(command);
-                self.lines.extend(lines);
                 self.judge_answer(command, &answer, &after);
                 self.answered.push((command.clone(), sending.clone(), answer));
-                self.judge_moves(command, &after);
+                self.judge_moves(command, &lines, &after);
+                self.lines.extend(lines);
             }
             Outcome::NoSession(SessionRefusal::Ended { id, ended_at }) => {
                 assert!(!self.seen.lives(&id, self.now), "{command:?} was refused, but {id} lives");

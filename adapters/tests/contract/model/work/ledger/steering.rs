@@ -8,6 +8,7 @@ use domain::ids::TaskId;
 use domain::work::refusal::WorkRefusal;
 use domain::work::table::{Cancel, CancelOutcome};
 use domain::work::task::{CANCEL_GRACE_SECONDS, CancelCause, Status, Task, TaskState};
+use std::collections::BTreeSet;
 
 impl Ledger {
     pub(super) fn judge_cancelled(
@@ -108,8 +109,17 @@ impl Ledger {
         self.assert_unchanged(after);
     }
 
-    /// What may become of a task in one step, whatever the step was for.
-    pub(super) fn judge_moves(&self, command: &Command, after: &Stored) {
+    /// What may become of a task in one step, whatever the step was for; and that it was told.
+    pub(super) fn judge_moves(&self, command: &Command, lines: &[(String, String)], after: &Stored) {
+        let told: BTreeSet<&str> = lines.iter().map(|(_, target)| target.as_str()).collect();
+        for (id, now) in &after.tasks {
+            let has_moved = self.seen.tasks.get(id).is_none_or(|before| before.state != now.state);
+            let is_still_blocked = now.status() == Status::Blocked;
+            assert!(
+                !has_moved || is_still_blocked || told.contains(id.to_string().as_str()),
+                "nobody was told: {now:?}"
+            );
+        }
         for (id, before) in &self.seen.tasks {
             let now = after.tasks.get(id).unwrap_or_else(|| panic!("{before:?} was lost"));
             assert_eq!((&now.terms, now.deadline), (&before.terms, before.deadline), "the terms never change");
