@@ -1,26 +1,35 @@
 //! What is measured on one store, in which order.
 
+use crate::database::Database;
 use crate::disk;
 use crate::drive::Measure;
 use crate::floor::measure::{Floors, locks};
+use crate::goals::{self, Goal};
+use crate::history::{History, MANY_FINISHED};
+use crate::idle;
 use crate::operation::Operation;
 use crate::plan::Plan;
 use crate::queue::Queue;
 use crate::report::{Report, middle};
 use crate::say;
 use crate::series::{Series, Side, sides};
-use crate::target::{CONNECTIONS, Target};
+use crate::statistics::median;
+use crate::target::{CONNECTIONS, Site, Target};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+const AGENTS: u32 = 64;
+/// How many clients claim where a history is compared with none.
+const CLIENTS_OF_HISTORY: [u32; 2] = [1, 16];
 /// How many clients the measures without a floor have.
 const CLIENTS_OF_EXTRAS: u32 = 16;
 /// How many files they fight for where they do.
 const FILES_FOUGHT_FOR: u64 = 4;
 /// How long a look at the disk's sync rate is; there is one before each series of runs.
 const SYNC_LOOK: Duration = Duration::from_millis(200);
+const IDLE: &str = "64 idle claimers";
 const CONTENDED: &str = "contended acquire+release, 4 files for all, waiting";
 const READS: [(&str, &str); 3] = [
     ("lock status", "/v1/locks/status?key=shared/src/file_0.rs"),
@@ -36,15 +45,50 @@ pub(crate) struct Bench {
     pub(crate) report: Report,
     pub(crate) syncs: Vec<f64>,
     pub(crate) memory: Vec<(&'static str, u64)>,
+    /// Those that are not about a measure beside its floor.
+    pub(crate) other_goals: Vec<Goal>,
 }
 
 impl Bench {
-    /// Everything on one store.
-    pub(crate) async fn measure_store(&mut self, mut target: Target) -> Result<()> {
+    /// Everything on one store, whose databases these are: the server's, the floor's, and two for claims without and with
+    /// a history.
+    pub(crate) async fn measure_store(
+        &mut self,
+        site: &Site,
+        store: &'static str,
+        [holding, floor, none, many]: [Database; 4],
+    ) -> Result<()> {
+        self.syncs.push(disk::syncs_per_second(&self.work, SYNC_LOOK)?);
+        let target = Target::start(site, store, "server", holding, floor, AGENTS).await?;
+        self.measure_one_server(target).await?;
+        if self.plan.has(MANY_FINISHED) {
+            let clients = CLIENTS_OF_HISTORY.to_vec();
+            let mut history = History::start(site, store, [none, many], self.plan.finished, clients).await?;
+            history.measure(self.plan.rounds).await?;
+            let changes = history.report(&mut self.report).await?;
+            self.other_goals.extend(changes.into_iter().map(|change| goals::history(self.plan.finished, change)));
+        }
+        Ok(())
+    }
+
+    async fn measure_one_server(&mut self, mut target: Target) -> Result<()> {
+        if self.plan.has(IDLE) {
+            let idle = idle::measure(&mut target, AGENTS, self.plan.idle).await?;
+            self.other_goals.push(goals::idle(target.store, AGENTS, idle));
+        }
         self.measure_operations(&mut target).await?;
         self.measure_extras(&mut target).await?;
-        self.memory.push((target.store, target.resident_mib()?));
+        let memory = target.resident_mib()?;
+        self.memory.push((target.store, memory));
+        self.other_goals.push(goals::memory(target.store, memory));
         target.stop().await
+    }
+
+    /// What was aimed at, and whether it was reached.
+    pub(crate) fn goals(&self) -> Vec<Goal> {
+        let mut goals = goals::beside_floors(&self.report.rows, median(self.syncs.iter().copied()));
+        goals.extend_from_slice(&self.other_goals);
+        goals
     }
 
     /// What has a floor to stand beside: in each round everything once.

@@ -1,6 +1,7 @@
 //! The databases of a run: what they are to the server, and a look behind its back.
 
-use crate::server::Settings;
+use crate::server::{Settings, migrate};
+use crate::target::{CONNECTIONS, Site};
 use anyhow::{Context, Result, anyhow};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -23,7 +24,7 @@ impl Database {
     }
 
     /// A new, empty database in a cluster.
-    pub(crate) async fn create_postgres(cluster_dsn: &str, name: &'static str) -> Result<Self> {
+    pub(crate) async fn create_postgres(cluster_dsn: &str, name: &str) -> Result<Self> {
         let mut connection = PgConnectOptions::from_str(cluster_dsn)?.connect().await?;
         let statement = format!("CREATE DATABASE {name}");
         sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
@@ -53,6 +54,32 @@ impl Database {
 
     pub(crate) fn postgres_options(dsn: &str) -> Result<PgConnectOptions> {
         PgConnectOptions::from_str(dsn).context("the database's connection string")
+    }
+
+    /// Makes the product's tables.
+    pub(crate) async fn migrate(&self, site: &Site, store: &str) -> Result<()> {
+        migrate(&site.program, &self.settings(CONNECTIONS), &site.work.join(format!("{store}-migrate.log"))).await
+    }
+
+    /// Leaves it as if it had been at rest for a while after so many tokens were given.
+    pub(crate) async fn settle(&self, tokens: i64) -> Result<()> {
+        let given = "UPDATE lock_tables SET last_token = $1 WHERE project_id = 'default'";
+        match self {
+            Self::Sqlite { folder } => {
+                let mut connection = Self::sqlite_options(folder).connect().await?;
+                sqlx::query(given).bind(tokens).execute(&mut connection).await?;
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+                connection.close().await?;
+            }
+            Self::Postgres { dsn } => {
+                let mut connection = Self::postgres_options(dsn)?.connect().await?;
+                sqlx::query(given).bind(tokens).execute(&mut connection).await?;
+                sqlx::query("VACUUM (ANALYZE)").execute(&mut connection).await?;
+                sqlx::query("CHECKPOINT").execute(&mut connection).await?;
+                connection.close().await?;
+            }
+        }
+        Ok(())
     }
 
     /// The one number that a statement selects.

@@ -6,7 +6,10 @@ mod database;
 mod disk;
 mod drive;
 mod floor;
+mod goals;
+mod history;
 mod http;
+mod idle;
 mod locks;
 mod operation;
 mod pace;
@@ -24,7 +27,7 @@ use crate::cpu::Meter;
 use crate::database::Database;
 use crate::plan::{Plan, schedule};
 use crate::statistics::median;
-use crate::target::{Site, Target, sqlite_databases};
+use crate::target::Site;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use std::fs;
@@ -32,7 +35,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const AGENTS: u32 = 64;
+/// Of each store: the server's, the floor's, and two for claims without and with a history.
+const DATABASES: [&str; 4] = ["server", "floor", "unused", "used"];
 
 /// Measures locks and work over HTTP beside what the databases can do at best.
 #[derive(Debug, Parser)]
@@ -101,19 +105,20 @@ async fn run(arguments: Arguments) -> Result<()> {
     let rounds = plan.rounds;
     let mut bench = Bench { plan, work: site.work.clone(), ..Bench::default() };
     if arguments.only != Some(Only::Postgres) {
-        let (holding, floor) = sqlite_databases(&site.work);
-        let target = Target::start(&site, "sqlite", holding, floor, AGENTS).await?;
-        bench.measure_store(target).await?;
+        let databases = DATABASES.map(|name| Database::sqlite(&site.work, &format!("sqlite-{name}")));
+        bench.measure_store(&site, "sqlite", databases).await?;
     }
     if arguments.only != Some(Only::Sqlite) {
         let (Some(dsn), Some(pid)) = (arguments.postgres_dsn, arguments.postgres_pid) else {
             bail!("for PostgreSQL, --postgres-dsn and --postgres-pid are needed");
         };
         let site = Site { meter: site.meter.with_database(pid), ..site };
-        let holding = Database::create_postgres(&dsn, "load_server").await?;
-        let floor = Database::create_postgres(&dsn, "load_floor").await?;
-        let target = Target::start(&site, "postgres", holding, floor, AGENTS).await?;
-        bench.measure_store(target).await?;
+        let mut databases = Vec::new();
+        for name in DATABASES {
+            databases.push(Database::create_postgres(&dsn, &format!("load_{name}")).await?);
+        }
+        let Ok(databases) = databases.try_into() else { bail!("as many databases as names") };
+        bench.measure_store(&site, "postgres", databases).await?;
     }
     let mut out = std::io::stdout().lock();
     bench.report.print(&mut out)?;
@@ -121,6 +126,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     writeln!(out, "\nMedians of {rounds} runs of {seconds} s; one operation is one HTTP request.")?;
     writeln!(out, "Disk, fdatasync/s of one 4 KiB block: {}.", spread(&bench.syncs))?;
     writeln!(out, "Memory of the server at the end: {}.", told_memory(&bench.memory))?;
+    writeln!(out, "\nWhat was aimed at:\n")?;
+    goals::print(&bench.goals(), &mut out)?;
     arguments.json.map_or(Ok(()), |path| bench.report.write_json(&path))
 }
 

@@ -12,6 +12,10 @@ const CLIENTS: [u32; 3] = [1, 16, 64];
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) clients: Vec<u32>,
+    /// How many finished tasks there are where there is a history.
+    pub(crate) finished: i64,
+    /// How long those are looked at who wait for nothing.
+    pub(crate) idle: Duration,
     /// What the names of the measures begin with.
     measure: String,
 }
@@ -20,6 +24,8 @@ impl Plan {
     pub(crate) fn new(arguments: &Arguments) -> Self {
         Self {
             rounds: if arguments.quick { 3 } else { 5 },
+            finished: if arguments.quick { 100_000 } else { 1_000_000 },
+            idle: Duration::from_secs(if arguments.quick { 10 } else { 20 }),
             clients: arguments.clients.map_or(CLIENTS.to_vec(), |clients| vec![clients]),
             measure: arguments.measure.clone().unwrap_or_default(),
         }

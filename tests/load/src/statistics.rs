@@ -50,6 +50,11 @@ pub(crate) fn microseconds_each(time: Duration, count: u64) -> Result<f64> {
     Ok(time.as_secs_f64() * 1e6 / f64::from(count.max(1)))
 }
 
+/// Time in percent of another.
+pub(crate) fn percent(time: Duration, of: Duration) -> f64 {
+    time.as_secs_f64() / of.as_secs_f64() * 100.0
+}
+
 /// The middle value; between the two middle ones when their number is even. Nothing if there are no values.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();

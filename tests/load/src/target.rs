@@ -6,11 +6,11 @@ use crate::drive::{Client, Measure, Schedule, drive};
 use crate::http::{Caller, Connection};
 use crate::locks::{AcquireRelease, Files, Read};
 use crate::operation::Operation;
-use crate::server::{Server, migrate};
+use crate::server::Server;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Connections to `PostgreSQL`: as many for the server as for the floor.
 pub(crate) const CONNECTIONS: u32 = 16;
@@ -19,6 +19,7 @@ const LEASES: &str = "SELECT count(*) FROM leases WHERE project_id = 'default'";
 const ADMIN_KEY: &str = "load-admin-key-0123456789abcdef";
 
 /// What is needed to start.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) program: PathBuf,
     pub(crate) work: PathBuf,
@@ -45,19 +46,21 @@ pub(crate) struct Target {
 
 impl Target {
     /// Starts a server over one database, makes the floor's tables in the other, and as many agents as there are clients.
+    /// The server's log is named after its store and `name`.
     pub(crate) async fn start(
         site: &Site,
         store: &'static str,
+        name: &str,
         holding: Database,
         floor: Database,
         agents: u32,
     ) -> Result<Self> {
-        migrate(&site.program, &floor.settings(CONNECTIONS), &site.work.join(format!("{store}-floor.log"))).await?;
+        floor.migrate(site, store).await?;
         let mut settings = holding.settings(CONNECTIONS);
         let identities = json!({ ADMIN_KEY: { "agent_id": "load-admin", "agent_type": "load", "role": "admin" } });
         settings.push(("COORDINATION_API_KEYS", ADMIN_KEY.into()));
         settings.push(("COORDINATION_API_KEY_IDENTITIES", identities.to_string().into()));
-        let server = Server::start(&site.program, settings, &site.work.join(format!("{store}-server.log"))).await?;
+        let server = Server::start(&site.program, settings, &site.work.join(format!("{store}-{name}.log"))).await?;
         let callers = make_callers(&server, agents).await?;
         let meter = site.meter.with_server(server.pid);
         Ok(Self { store, server, holding, floor, callers, schedule: site.schedule, meter, runs: 0 })
@@ -181,11 +184,6 @@ async fn make_callers(server: &Server, agents: u32) -> Result<Vec<Caller>> {
         callers.push(Caller { key: created.secret, session: Some(format!("load-session-{agent}")) });
     }
     Ok(callers)
-}
-
-/// Where the floor's and the server's data are.
-pub(crate) fn sqlite_databases(work: &Path) -> (Database, Database) {
-    (Database::sqlite(work, "sqlite-server"), Database::sqlite(work, "sqlite-floor"))
 }
 
 #[cfg(test)]
