@@ -57,3 +57,17 @@ require_shellcheck() {
         die "shellcheck is missing (Debian: shellcheck), and Debian's could not be had: $(why_not debian-shellcheck)"
     PATH=$PATH:$root/usr/bin
 }
+
+# The library that gives a program another clock: this machine's, or Debian's.
+find_faketime() {
+    local library root
+    for library in /usr/lib/*/faketime/libfaketime.so.1 /usr/lib/faketime/libfaketime.so.1; do
+        if [ -r "$library" ]; then
+            printf '%s\n' "$library"
+            return
+        fi
+    done
+    root=$(cached debian-faketime debian_programs usr/bin libfaketime faketime libgcc-s1) ||
+        die "libfaketime is missing (Debian: faketime), and Debian's could not be had: $(why_not debian-faketime)"
+    find "$root" -name libfaketime.so.1 | head -n 1
+}

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Longer than the longest wait a request may ask for.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(90);
 
+/// Shorter than the server keeps an idle connection, so that no request meets its end.
+const IDLE_MAX: Duration = Duration::from_secs(3);
+
 /// Somebody who calls a server.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -23,7 +26,8 @@ impl Client {
     pub fn new(url: &str) -> Outcome<Self> {
         // A second time it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(ANSWERED_WITHIN).build()?;
+        let http =
+            reqwest::Client::builder().no_proxy().timeout(ANSWERED_WITHIN).pool_idle_timeout(IDLE_MAX).build()?;
         Ok(Self { http, url: url.to_owned(), headers: Vec::new() })
     }
 

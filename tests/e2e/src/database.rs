@@ -97,6 +97,11 @@ impl Cluster {
         Ok(Self { folder, dsn })
     }
 
+    /// What it has written to its log.
+    pub fn log(&self) -> Outcome<String> {
+        Ok(String::from_utf8_lossy(&std::fs::read(self.folder.path().join("pg/postgres.log"))?).into_owned())
+    }
+
     fn control(&self, action: &str, option: Option<&str>) -> Outcome {
         let mut command = Command::new(in_repository("tests/postgres"));
         command.arg(action).arg(self.folder.path().join("pg")).args(option);

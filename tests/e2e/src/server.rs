@@ -1,7 +1,7 @@
 //! The built server as a process.
 
 use crate::client::Client;
-use crate::database::setting;
+use crate::database::{in_repository, setting};
 use crate::keyring::{Keyring, key_of};
 use crate::logs::{Logs, note};
 use crate::random::{Random, seed};
@@ -50,13 +50,14 @@ fn free_port() -> Outcome<u16> {
 pub struct Launch {
     variables: BTreeMap<String, String>,
     port: u16,
+    clock: Option<String>,
 }
 
 impl Launch {
     /// A server with nothing configured but its folder and a free port.
     pub fn new(data: &Path) -> Outcome<Self> {
         let port = free_port()?;
-        let launch = Self { variables: BTreeMap::new(), port };
+        let launch = Self { variables: BTreeMap::new(), port, clock: None };
         Ok(launch.set("POINTSMAN_DATA", data.to_string_lossy()).set("API_PORT", port.to_string()))
     }
 
@@ -85,6 +86,13 @@ impl Launch {
         self.set("DB_BACKEND", "postgres").set("POSTGRES_DSN", dsn)
     }
 
+    /// Gives it a clock that is ahead or behind, such as by `+30m`.
+    pub fn clock(self, offset: &str) -> Outcome<Self> {
+        // Fetched here, if need be, since the server's own environment knows no way out.
+        crate::database::run(std::process::Command::new(in_repository("tests/faketime")).arg("find"))?;
+        Ok(Self { clock: Some(offset.to_owned()), ..self })
+    }
+
     /// Gives it keys.
     #[must_use]
     pub fn keys(self, keyring: &Keyring) -> Self {
@@ -93,9 +101,16 @@ impl Launch {
 
     /// The command `pointsman` with these arguments and this environment, and nothing else from outside.
     pub fn command(&self, arguments: &[&str]) -> Outcome<Command> {
-        let mut command = Command::new(binary()?);
+        let mut command = match &self.clock {
+            Some(offset) => {
+                let mut command = Command::new(in_repository("tests/faketime"));
+                command.arg(offset).arg(binary()?);
+                command
+            }
+            None => Command::new(binary()?),
+        };
         command.args(arguments).env_clear().kill_on_drop(true);
-        for name in ["PATH", "HOME", "TMPDIR"] {
+        for name in ["PATH", "HOME", "TMPDIR", "TEST_CACHE_DIR"] {
             if let Some(value) = setting(name) {
                 command.env(name, value);
             }
