@@ -9,6 +9,7 @@ use crate::report::{Report, middle};
 use crate::say;
 use crate::target::{Site, Target};
 use anyhow::{Context, Result};
+use std::time::Instant;
 
 pub(crate) const NONE_FINISHED: &str = "claim latency, none finished";
 pub(crate) const MANY_FINISHED: &str = "claim latency, 1,000,000 finished";
@@ -55,18 +56,20 @@ impl History {
         let Schedule { warm_up, window } = site.schedule;
         let site = &Site { schedule: Schedule { warm_up, window: window / TURNS_OF_A_ROUND }, ..site.clone() };
         let name = if finished < 1_000_000 { FEWER_FINISHED } else { MANY_FINISHED };
+        let began = Instant::now();
         many.migrate(site, store).await?;
         bulk::insert(&many, Became::Succeeded, 1, finished).await?;
         many.settle(finished).await?;
+        say(&format!("{store}, {finished} finished tasks put in within {:.0} s", began.elapsed().as_secs_f64()));
         none.migrate(site, store).await?;
         none.settle(0).await?;
         let agents = clients.iter().copied().max().context("there are no clients")?;
-        let start = async |name, database: Database| {
-            let target = Target::start(site, store, name, database.clone(), database, agents).await?;
+        let start = async |name, log, database: Database| {
+            let target = Target::start(site, store, log, database.clone(), database, agents).await?;
             let queue = Queue::of(&target).await?;
             anyhow::Ok(Side { name, target, queue, runs: vec![Vec::new(); clients.len()] })
         };
-        let sides = [start(NONE_FINISHED, none).await?, start(name, many).await?];
+        let sides = [start(NONE_FINISHED, "unused", none).await?, start(name, "used", many).await?];
         Ok(Self { store, clients, sides })
     }
 
