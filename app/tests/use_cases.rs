@@ -2,6 +2,8 @@
 //! and what waiting is like.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test that fails panics")]
 
+#[path = "use_cases/batches.rs"]
+mod batches;
 #[path = "use_cases/desk.rs"]
 mod desk;
 #[path = "use_cases/executor.rs"]
