@@ -46,20 +46,24 @@ impl Queue {
     /// One run of one kind of operation.
     pub(crate) async fn measure(&mut self, target: &mut Target, operation: Operation, clients: u32) -> Result<Measure> {
         self.hands.resize_with(self.hands.len().max(usize::try_from(clients)?), Hand::default);
-        let need = self.pace.need(operation, clients);
-        let measure = match operation {
-            Operation::Submit => self.submit(target, clients).await?,
-            Operation::Claim => self.claim(target, clients, need).await?,
-            Operation::Complete => self.complete(target, clients, need).await?,
-            Operation::AcquireRelease => bail!("a lock is no task"),
-        };
-        self.pace.note(operation, clients, measure.acknowledged);
-        let leased = target.holding().count(LEASED).await?;
-        let held: u64 = self.hands.iter().map(Hand::len).sum();
-        if leased != held {
-            bail!("{leased} tasks are leased, and clients hold {held}");
+        loop {
+            let need = self.pace.need(operation, clients);
+            let measure = match operation {
+                Operation::Submit => self.submit(target, clients).await?,
+                Operation::Claim => self.claim(target, clients, need).await?,
+                Operation::Complete => self.complete(target, clients, need).await?,
+                Operation::AcquireRelease => bail!("a lock is no task"),
+            };
+            let leased = target.holding().count(LEASED).await?;
+            let held: u64 = self.hands.iter().map(Hand::len).sum();
+            if leased != held {
+                bail!("{leased} tasks are leased, and clients hold {held}");
+            }
+            // If there was too little to do, it is done again with more.
+            if self.pace.note(operation, clients, need, &measure) {
+                return Ok(measure);
+            }
         }
-        Ok(measure)
     }
 
     async fn submit(&mut self, target: &mut Target, clients: u32) -> Result<Measure> {

@@ -51,6 +51,7 @@ pub(crate) fn middle(runs: &[Measure]) -> Option<Measure> {
         server_us: of(|run| run.server_us)?,
         database_us: of(|run| run.database_us)?,
         generator_us: of(|run| run.generator_us)?,
+        window_share: of(|run| run.window_share)?,
         acknowledged: runs.iter().map(|run| run.acknowledged).sum(),
     })
 }
@@ -167,6 +168,7 @@ mod tests {
             database_us: 120.04,
             generator_us: 40.0,
             acknowledged: 10,
+            window_share: 1.0,
         }
     }
 

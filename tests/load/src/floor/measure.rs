@@ -38,10 +38,13 @@ impl Floors {
         if operation == Operation::AcquireRelease {
             return locks(target, connections, false).await;
         }
-        let need = self.pace.need(operation, connections);
-        let measure = tasks(target, operation, connections, i64::try_from(need)?).await?;
-        self.pace.note(operation, connections, measure.acknowledged);
-        Ok(measure)
+        loop {
+            let need = self.pace.need(operation, connections);
+            let measure = tasks(target, operation, connections, i64::try_from(need)?).await?;
+            if self.pace.note(operation, connections, need, &measure) {
+                return Ok(measure);
+            }
+        }
     }
 }
 

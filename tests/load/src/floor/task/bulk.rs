@@ -16,13 +16,14 @@ pub(crate) enum Became {
     Succeeded,
 }
 
-/// The numbers from `$1` to before `$2` with id and instant, 80 ms apart, the last one now: a million are a day's.
+/// The numbers from `$1` to before `$2` with id and instant, 80 ms apart up to two days ago: a million are a day's, and
+/// the answers to the requests that made them are forgotten.
 const POSTGRES_NUMBERS: &str = "(
     SELECT n, id, us, 'tsk_' || replace(id::text, '-', '') AS task,
         to_char(to_timestamp(us / 1000000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS at
     FROM (
         SELECT n, (lpad(to_hex(n), 16, '0') || repeat('0', 16))::uuid AS id,
-            (extract(epoch FROM now()) * 1000000)::bigint - ($3 - n) * 80000 AS us
+            (extract(epoch FROM now() - interval '2 days') * 1000000)::bigint - ($3 - n) * 80000 AS us
         FROM generate_series($1, $2 - 1) AS n
     ) AS numbered
 ) AS numbers";
@@ -32,7 +33,7 @@ const SQLITE_NUMBERS: &str = "(
     SELECT n, id, us, 'tsk_' || lower(hex(id)) AS task, strftime('%Y-%m-%dT%H:%M:%fZ', us / 1000000.0, 'unixepoch') AS at
     FROM (
         SELECT n, unhex(printf('%016x', n) || '0000000000000000') AS id,
-            CAST(unixepoch('subsec') * 1000000 AS INTEGER) - ($3 - n) * 80000 AS us
+            CAST(unixepoch('subsec', '-2 days') * 1000000 AS INTEGER) - ($3 - n) * 80000 AS us
         FROM counted
     ) AS numbered
 ) AS numbers";
