@@ -48,14 +48,11 @@ pub struct Report {
     pub told: Vec<Told>,
     /// Answers by what they said, over all clients.
     pub answers: BTreeMap<String, usize>,
-    /// When the good ones came, in no order.
-    pub answered_at: Vec<Instant>,
 }
 
 impl Report {
     fn add(&mut self, other: Self) {
         self.told.extend(other.told);
-        self.answered_at.extend(other.answered_at);
         for (answer, times) in other.answers {
             *self.answers.entry(answer).or_default() += times;
         }
@@ -303,9 +300,6 @@ impl Worker {
     fn note(&mut self, what: &str, reply: &Reply) -> u16 {
         let answer = format!("{what} {} {}", reply.status, reply.slug());
         *self.report.answers.entry(answer.trim_end().to_owned()).or_default() += 1;
-        if reply.status == 200 {
-            self.report.answered_at.push(Instant::now());
-        }
         reply.status
     }
 
