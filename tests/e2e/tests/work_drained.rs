@@ -25,6 +25,8 @@ const LAYER: usize = 1_000;
 const CLAIMERS: usize = 32;
 /// Taken with one call.
 const TASKS_OF_A_CLAIM: usize = 20;
+/// By one claimer.
+const COMPLETED_AT_ONCE: usize = 4;
 
 fn claimer(number: usize) -> String {
     format!("claimer-{number:02}")
@@ -73,10 +75,14 @@ async fn drain(client: Client, left: Arc<AtomicUsize>) -> Outcome<BTreeMap<Strin
     let wish = json!({ "max_tasks": TASKS_OF_A_CLAIM, "wait_seconds": 1 });
     let mut done = BTreeMap::new();
     while left.load(Ordering::Relaxed) > 0 {
-        for one in client.claim(&wish).await?.claimed()? {
-            let span = complete(&client, &one).await?;
-            if let Some(before) = done.insert(one.id().to_owned(), span) {
-                return Err(Fault::new(format!("{} was claimed twice, first at {before:?}", one.id())));
+        let mut claimed = client.claim(&wish).await?.claimed()?.into_iter();
+        let mut completing = JoinSet::new();
+        completing.extend(claimed.by_ref().take(COMPLETED_AT_ONCE).map(|one| complete(client.clone(), one)));
+        while let Some(completed) = completing.join_next().await {
+            let (id, span) = completed??;
+            completing.extend(claimed.next().map(|one| complete(client.clone(), one)));
+            if let Some(before) = done.insert(id.clone(), span) {
+                return Err(Fault::new(format!("{id} was claimed twice, first at {before:?}")));
             }
             left.fetch_sub(1, Ordering::Relaxed);
         }
@@ -84,13 +90,14 @@ async fn drain(client: Client, left: Arc<AtomicUsize>) -> Outcome<BTreeMap<Strin
     Ok(done)
 }
 
-async fn complete(client: &Client, one: &Claimed) -> Outcome<Span> {
+async fn complete(client: Client, one: Claimed) -> Outcome<(String, Span)> {
     if one.attempt != 1 {
         return Err(Fault::new(format!("{} had been claimed before", one.id())));
     }
-    let answer = client.say("complete", one, &json!({})).await?.ok()?;
+    let answer = client.say("complete", &one, &json!({})).await?.ok()?;
     let instant = |value: &Value| DateTime::parse_from_rfc3339(value.as_str().unwrap_or_default());
-    Ok((instant(&one.task["lease"]["since"])?.to_utc(), instant(&answer["attempt"]["ended_at"])?.to_utc()))
+    let span = (instant(&one.task["lease"]["since"])?.to_utc(), instant(&answer["attempt"]["ended_at"])?.to_utc());
+    Ok((one.id().to_owned(), span))
 }
 
 #[tokio::test]
