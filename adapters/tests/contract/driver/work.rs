@@ -45,7 +45,7 @@ pub(crate) struct Touches {
     pub(crate) claim: Option<ClaimFilter>,
     /// What time has changed, at most so many rows; dead sessions too.
     pub(crate) due_rows_max: u32,
-    /// Whether nobody looks who depends on what may end by the way, so that they are told later.
+    /// Whether nobody looks who depends on what ends by the way or by the word of its agent, so that they are told later.
     pub(crate) is_short_sighted: bool,
 }
 
@@ -203,8 +203,8 @@ async fn load_work(
     let tokens: Vec<Token> = touches.tokens.iter().copied().collect();
     let attempts = uow.attempts_load(project, &tokens).await?;
     let mut dependents: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
-    let seen: Vec<TaskId> = if touches.is_short_sighted { named.clone() } else { tasks.keys().copied().collect() };
-    let seen: Vec<TaskId> = seen.into_iter().filter(|id| tasks.contains_key(id)).collect();
+    let is_seen = |id: &&TaskId| !touches.is_short_sighted || (touches.tokens.is_empty() && named.contains(id));
+    let seen: Vec<TaskId> = tasks.keys().filter(is_seen).copied().collect();
     for id in &seen {
         dependents.insert(*id, Vec::new());
     }

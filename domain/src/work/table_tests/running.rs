@@ -27,6 +27,17 @@ fn a_heartbeat_extends_the_lease_and_carries_word_of_the_work() {
 }
 
 #[test]
+fn a_heartbeat_never_shortens_a_lease_though_the_clock_went_back() {
+    let mut yard = yard();
+    yard.submit(&[item("a")]);
+    yard.claim("ann/1", 1);
+    let (held, until) = (yard.held("a"), yard.now + TimeDelta::seconds(60));
+    yard.pass(-10);
+    let beat = yard.run(|table, locks| table.heartbeat(locks, &held, None, None)).unwrap();
+    assert_eq!(beat.until, until);
+}
+
+#[test]
 fn a_completion_is_final_and_a_repeat_gets_the_first_answer() {
     let mut yard = yard();
     yard.submit(&[item("a")]);

@@ -138,7 +138,7 @@ fn any_command() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (who.clone(), vec(any_part(), 1..=3), seldom(), prop::bool::weighted(0.05))
             .prop_map(|(who, parts, each_alone, is_circle)| Step::Submit { who, parts, each_alone, is_circle }),
-        14 => (who.clone(), 1..=3_u32, option::weighted(0.2, any::<bool>()), seldom(), lease)
+        14 => (who.clone(), 1..=4_u32, option::weighted(0.2, any::<bool>()), seldom(), lease)
             .prop_map(|(who, tasks, kind, labelled, lease)| Step::Claim { who, tasks, kind, labelled, lease }),
         3 => (recent.clone(), mostly(), any::<bool>())
             .prop_map(|(claim, is_owner, says)| Step::Beat { claim, is_owner, says }),

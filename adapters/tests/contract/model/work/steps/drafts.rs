@@ -46,7 +46,7 @@ pub(super) fn any_part() -> impl Strategy<Value = Part> {
         prop::sample::select(vec![1_u8, 5, 5, 10]),
         any::<bool>(),
         any::<bool>(),
-        option::weighted(0.4, any::<bool>()),
+        option::weighted(0.6, any::<bool>()),
         option::weighted(0.4, 0..5_usize),
     );
     let times = (
