@@ -82,6 +82,16 @@ impl Database {
         Ok(())
     }
 
+    /// Lets `PostgreSQL` know what has been put in, or it might plan for what was there before.
+    pub(crate) async fn analyze(&self) -> Result<()> {
+        if let Self::Postgres { dsn } = self {
+            let mut connection = Self::postgres_options(dsn)?.connect().await?;
+            sqlx::query("ANALYZE tasks, task_states").execute(&mut connection).await?;
+            connection.close().await?;
+        }
+        Ok(())
+    }
+
     /// The one number that a statement selects.
     pub(crate) async fn count(&self, statement: &'static str) -> Result<u64> {
         let count: i64 = match self {

@@ -88,6 +88,7 @@ async fn tasks(target: &mut Target, operation: Operation, connections: u32, need
         }
         Operation::Submit | Operation::AcquireRelease => i64::MAX,
     };
+    database.analyze().await?;
     match &database {
         Database::Sqlite { folder } => {
             let options = Database::sqlite_options(folder);
