@@ -44,7 +44,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use std::rc::Rc;
 
 /// Sequences of one run, unless `PROPTEST_CASES` says otherwise.
-const CASES: u32 = 12;
+const CASES: u32 = 10;
 const STEPS_MAX: usize = 60;
 /// How often things are tidied up, or handed out, until nothing is left.
 const ROUNDS_MAX: usize = 200;

@@ -140,7 +140,7 @@ fn any_command() -> impl Strategy<Value = Step> {
             .prop_map(|(who, parts, each_alone, is_circle)| Step::Submit { who, parts, each_alone, is_circle }),
         14 => (who.clone(), 1..=4_u32, option::weighted(0.2, any::<bool>()), seldom(), lease)
             .prop_map(|(who, tasks, kind, labelled, lease)| Step::Claim { who, tasks, kind, labelled, lease }),
-        3 => (recent.clone(), mostly(), any::<bool>())
+        5 => (recent.clone(), mostly(), any::<bool>())
             .prop_map(|(claim, is_owner, says)| Step::Beat { claim, is_owner, says }),
         9 => (recent.clone(), mostly(), any::<bool>())
             .prop_map(|(claim, is_owner, with_result)| Step::Complete { claim, is_owner, with_result }),
@@ -149,7 +149,7 @@ fn any_command() -> impl Strategy<Value = Step> {
         2 => recent.clone().prop_map(|claim| Step::Release { claim }),
         2 => recent.clone().prop_map(|claim| Step::Snooze { claim }),
         1 => (recent.clone(), 0..50_i64).prop_map(|(task, token)| Step::Mistake { task, token }),
-        2 => (recent.clone(), any::<bool>())
+        4 => (recent.clone(), any::<bool>())
             .prop_map(|(task, with_dependents)| Step::Cancel { task, with_dependents }),
         2 => (recent.clone(), any::<bool>()).prop_map(|(task, later)| Step::Reschedule { task, later }),
         2 => (recent.clone(), 1..=10_u8).prop_map(|(task, priority)| Step::Reprioritize { task, priority }),
