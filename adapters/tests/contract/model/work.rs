@@ -19,6 +19,41 @@
 //! | `idempotent_requests` (12) | a request said twice happens once | `ledger` |
 //!
 //! The tenth, that generations of servers never meet, has nothing to be checked on: there are none.
+//!
+//! The suite was tried on broken code, as that of locks was. *Rules* are the tests of `domain::work`, *model* is this
+//! test, the others are files of this suite. First the eight mistakes that other queues are known for:
+//!
+//! | broken on purpose | caught by |
+//! | --- | --- |
+//! | nobody asks for the token | rules, model |
+//! | the state is asked for instead of the token: whoever has the task may end any attempt of his | rules, model |
+//! | the counter is written as it was proposed and not as it stands: no lock on the row, no comparison (Postgres) | `work/race`, `locks/race` |
+//! | what comes back is ordered by its old id | rules, model; in SQL: `work/claimable`, model |
+//! | that dependencies are met is looked up, not counted: the first to end readies; those not loaded are none | rules, model |
+//! | liveness, and all the rest, is read without the lock of the row (Postgres) | `work/race`, `locks/race` |
+//! | `SQLite` begins deferred and not immediate | `work/race`, `locks/race` |
+//! | the next page is found by id | `work/claimable`, model |
+//!
+//! And others:
+//!
+//! | broken on purpose | caught by |
+//! | --- | --- |
+//! | a task that was put off keeps its old place | rules, model |
+//! | a parent that has ended and has yet to tell counts as told | rules |
+//! | a failed parent satisfies those that depend on it | rules, model |
+//! | those that depend on a cancelled task are forgotten | rules, model |
+//! | a circle is let in | rules, model |
+//! | the agent of another session may end an attempt | rules, model |
+//! | another word for the end of an attempt passes for a repetition | rules, model |
+//! | a lease lapses a microsecond early; a microsecond late | rules, model |
+//! | what a dead session worked on stays with it | rules, model |
+//! | locks stay when their attempt ends; a task is handed out without its locks | rules, model |
+//! | one more of a concurrency key than may | rules |
+//! | giving a task back costs an attempt; one attempt too many | rules, model |
+//! | a heartbeat shortens when the clock went back | rules |
+//! | a heartbeat outlasts the grace of a cancel | rules |
+//! | a lease reaches past the deadline; nobody looks at deadlines | rules, model |
+//! | nobody asks what a task requires | rules, model |
 
 mod command;
 mod ledger;
