@@ -68,7 +68,8 @@ impl ClaimTasks {
         let mut listener = self.executor.doorbell().listen();
         loop {
             let is_last = Instant::now() >= deadline || self.stopping.is_cancelled();
-            let (look, passed_over) = self.pass(call, request, is_last).await?;
+            let look = self.pass(call, request, is_last).await?;
+            let passed_over = look.claimed.passed_over;
             if is_last || !look.claimed.tasks.is_empty() {
                 let tasks = self.reader.hand_out(&call.project, look.claimed.tasks).await?;
                 return Ok(ClaimAnswer { tasks, passed_over });
@@ -84,7 +85,7 @@ impl ClaimTasks {
     }
 
     /// Goes over the queue from the beginning until something is found or [`CANDIDATES_MAX`] candidates were seen.
-    async fn pass(&self, call: &Call, request: &ClaimRequest, is_last: bool) -> Result<(Look, PassedOver), CallError> {
+    async fn pass(&self, call: &Call, request: &ClaimRequest, is_last: bool) -> Result<Look, CallError> {
         let ClaimRequest { filter, size, lease, capabilities, environment, wait } = request;
         let mut once = ClaimOnce {
             content: json!({
@@ -97,18 +98,20 @@ impl ClaimTasks {
             capabilities: capabilities.clone(),
             environment: environment.clone(),
             after: None,
+            passed_over: PassedOver::default(),
             is_last,
             looks_on: true,
         };
-        let mut passed_over = PassedOver::default();
         let mut looks = 1;
         loop {
             once.looks_on = looks < LOOKS_MAX;
             let mut look = self.executor.execute_hot(call, once.clone()).await?.answer;
-            passed_over = passed_over.and(look.claimed.passed_over);
             match look.horizon.take() {
-                Some(horizon) if once.looks_on && look.claimed.tasks.is_empty() => once.after = Some(horizon),
-                _ => return Ok((look, passed_over)),
+                Some(horizon) if once.looks_on && look.claimed.tasks.is_empty() => {
+                    once.after = Some(horizon);
+                    once.passed_over = look.claimed.passed_over;
+                }
+                _ => return Ok(look),
             }
             looks += 1;
         }

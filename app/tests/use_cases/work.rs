@@ -19,7 +19,7 @@ use pointsman::locks::commands::Release;
 use pointsman::refusal::{CallError, Refusal};
 use pointsman::sweeper::sweep;
 use pointsman::work::bodies::TaskBody;
-use pointsman::work::claim::{ClaimRequest, ClaimTasks};
+use pointsman::work::claim::{ClaimAnswer, ClaimRequest, ClaimTasks};
 use pointsman::work::commands::{CancelTask, Complete, Fail, Heartbeat, Retry, Say, Steer, SubmitTasks, Submitted};
 use pointsman::work::reading::{HandedOut, Reader};
 use ports::store::Store;
@@ -62,6 +62,10 @@ impl Yard {
     }
 
     pub(crate) async fn claim(&self, by: &Call, tasks: u32, wait: Duration) -> Vec<HandedOut> {
+        self.ask(by, tasks, wait).await.tasks
+    }
+
+    async fn ask(&self, by: &Call, tasks: u32, wait: Duration) -> ClaimAnswer {
         let request = ClaimRequest {
             filter: ClaimFilter::default(),
             size: ClaimSize::try_new(tasks).unwrap(),
@@ -70,7 +74,7 @@ impl Yard {
             environment: None,
             wait,
         };
-        self.claims.claim(by, &request).await.unwrap().tasks
+        self.claims.claim(by, &request).await.unwrap()
     }
 
     pub(crate) async fn complete(&self, by: &Call, task: TaskId, token: Token) -> Result<bool, CallError> {
@@ -245,8 +249,12 @@ async fn a_claim_finds_the_one_task_behind_many_it_cannot_have() {
     let hard = |n: usize| json!({ "name": format!("hard-{n}"), "type": "build", "title": "x", "requires": { "capabilities": ["gpu"] } });
     yard.submit(&boss, Value::Array((0..300).map(hard).collect())).await.unwrap();
     let easy = yard.submit(&boss, json!([build("easy")])).await.unwrap()[0].id;
-    let claimed = yard.claim(&ada, 1, NO_WAIT).await;
-    assert_eq!(claimed.iter().map(|handed| handed.claimed.task.id).collect::<Vec<_>>(), [easy]);
+    let ada = with_key(ada, "the-same");
+    for again in [false, true] {
+        let ClaimAnswer { tasks, passed_over } = yard.ask(&ada, 1, NO_WAIT).await;
+        assert_eq!(tasks.iter().map(|handed| handed.claimed.task.id).collect::<Vec<_>>(), [easy]);
+        assert_eq!(passed_over.lacking, 300, "asked again: {again}");
+    }
 }
 
 /// What was ready when a batch was loaded is not all that its claims may find.

@@ -4,7 +4,7 @@ use super::ruling;
 use crate::executor::{Choice, Defect, HotCommand, Ruling, Tables, Touches, Who, WorkTouches};
 use domain::agents::{Offers, offer};
 use domain::identity::principal::Action;
-use domain::work::claim::{Claim, ClaimFilter, ClaimSize, Claimed};
+use domain::work::claim::{Claim, ClaimFilter, ClaimSize, Claimed, PassedOver};
 use domain::work::name::{Capability, Environment};
 use domain::work::rank::Place;
 use domain::work::requires::{Claimant, Trust};
@@ -32,6 +32,8 @@ pub struct ClaimOnce {
     pub environment: Option<Environment>,
     /// Look behind this place only.
     pub after: Option<Place>,
+    /// What the looks before passed over.
+    pub passed_over: PassedOver,
     /// Whether finding nothing is the caller's answer, or it will look again.
     pub is_last: bool,
     /// Whether the caller looks on behind what was loaded.
@@ -41,7 +43,7 @@ pub struct ClaimOnce {
 /// What a look found, and how far it went.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Look {
-    /// What was claimed.
+    /// What was claimed, and what all looks so far passed over.
     pub claimed: Claimed,
     /// Where the next look goes on, if the candidates were cut.
     pub horizon: Option<Place>,
@@ -95,7 +97,10 @@ impl HotCommand for ClaimOnce {
             horizon,
         };
         let looked = tables.work.claim(&mut tables.locks, &claim);
-        let ruling = ruling(looked.map(|claimed| Look { horizon: horizon.filter(|_| claimed.is_cut), claimed }))?;
+        // Counted here, so that an answer that is told again tells the same.
+        let whole = |claimed: Claimed| Claimed { passed_over: self.passed_over.and(claimed.passed_over), ..claimed };
+        let look = |claimed: Claimed| Look { horizon: horizon.filter(|_| claimed.is_cut), claimed: whole(claimed) };
+        let ruling = ruling(looked.map(look))?;
         let is_end = |look: &Look| self.is_last && (look.horizon.is_none() || !self.looks_on);
         let is_final = ruling.result.as_ref().map_or(true, |look| is_end(look) || !look.claimed.tasks.is_empty());
         Ok(Ruling { is_final, ..ruling })
