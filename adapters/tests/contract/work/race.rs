@@ -3,7 +3,7 @@
 use super::samples::*;
 use crate::driver::Voice;
 use crate::driver::work::{self, Call, Outcome, Tables, Touches};
-use crate::harness::{TestStore, default_project};
+use crate::harness::{Kind, TestStore, default_project};
 use crate::on_every_store;
 use crate::samples::*;
 use domain::agents::SessionRequest;
@@ -19,7 +19,7 @@ use domain::work::retry::{Chance, RetryPolicy};
 use domain::work::submission::{Dependencies, Submission, Submit, TaskDraft, TaskRef, Together};
 use domain::work::table::{ClaimRef, Finished};
 use domain::work::task::{Status, Task};
-use ports::store::Store;
+use ports::store::{Store, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,9 +103,9 @@ struct Client {
 }
 
 impl Client {
-    /// Runs a command. Any conflict of the store fails the test: what was loaded under the lock of the project stays
-    /// true, so nobody who waited for the lock can lose the race.
-    async fn run<T>(&self, touches: Touches, command: impl FnOnce(&mut Tables) -> T) -> T
+    /// Runs a command. Where the project is locked, any conflict of the store fails the test: what was loaded stays true,
+    /// so nobody who waited for the lock can lose the race.
+    async fn run<T>(&self, touches: Touches, command: impl Fn(&mut Tables) -> T) -> T
     where
         T: Serialize + DeserializeOwned + std::fmt::Debug,
     {
@@ -119,7 +119,12 @@ impl Client {
             request: self.referee.request(),
             is_cut_off: false,
         };
-        let outcome = work::run(&self.store, self.door.as_ref(), &default_project(), &call, command).await.unwrap();
+        let outcome = loop {
+            match work::run(&self.store, self.door.as_ref(), &default_project(), &call, &command).await {
+                Err(StoreError::Conflict { .. }) if self.store.kind() == Kind::Optimistic => {}
+                outcome => break outcome.unwrap(),
+            }
+        };
         let Outcome::Done(answer, _) = outcome else { panic!("{outcome:?}") };
         answer
     }
