@@ -97,6 +97,14 @@ impl TestStore {
         SeaStore::connect_postgres(&PostgresOptions::new(dsn)).await.unwrap().with_clock(self.clock.clone())
     }
 
+    /// Where to go with what somebody else got there first with, in units of work that lock nothing.
+    pub(crate) async fn second_try(&self) -> Option<Arc<dyn Store>> {
+        match self.kind() {
+            Kind::Optimistic => Some(Arc::new(self.locking_door().await)),
+            Kind::InMemory | Kind::Sqlite | Kind::Postgres => None,
+        }
+    }
+
     /// Closes the store and opens it again, as a restart would. In memory nothing would be left, so it stays open.
     pub(crate) async fn reopen(self) -> Self {
         let Self { store, place, clock, ids } = self;

@@ -3,7 +3,7 @@
 use super::samples::*;
 use crate::driver::Voice;
 use crate::driver::work::{self, Call, Outcome, Tables, Touches};
-use crate::harness::{Kind, TestStore, default_project};
+use crate::harness::{TestStore, default_project};
 use crate::on_every_store;
 use crate::samples::*;
 use domain::agents::SessionRequest;
@@ -97,6 +97,8 @@ impl Referee {
 struct Client {
     store: Arc<TestStore>,
     door: Arc<dyn Store>,
+    /// Where to lock what is read, if the door does not.
+    second_try: Option<Arc<dyn Store>>,
     holder: Holder,
     referee: Arc<Referee>,
     needs: Arc<BTreeMap<TaskId, BTreeSet<TaskId>>>,
@@ -119,11 +121,10 @@ impl Client {
             request: self.referee.request(),
             is_cut_off: false,
         };
-        let outcome = loop {
-            match work::run(&self.store, self.door.as_ref(), &default_project(), &call, &command).await {
-                Err(StoreError::Conflict { .. }) if self.store.kind() == Kind::Optimistic => {}
-                outcome => break outcome.unwrap(),
-            }
+        let run = async |door: &dyn Store| work::run(&self.store, door, &default_project(), &call, &command).await;
+        let outcome = match (run(self.door.as_ref()).await, &self.second_try) {
+            (Err(StoreError::Conflict { .. }), Some(locking)) => run(locking.as_ref()).await.unwrap(),
+            (outcome, _) => outcome.unwrap(),
         };
         let Outcome::Done(answer, _) = outcome else { panic!("{outcome:?}") };
         answer
@@ -234,6 +235,7 @@ fn submissions() -> Vec<Submission> {
 async fn many_clients_at_two_doors_do_each_task_once_and_in_order(store: Arc<TestStore>) {
     let referee = Arc::new(Referee::default());
     let doors = [store.second_door().await, store.second_door().await];
+    let second_try = store.second_try().await;
     let submissions = submissions();
     let known = |item: &Submission| {
         item.depends_on.iter().map(|on| if let TaskRef::Known(id) = on { *id } else { panic!("{on}") }).collect()
@@ -243,6 +245,7 @@ async fn many_clients_at_two_doors_do_each_task_once_and_in_order(store: Arc<Tes
     let client = |number: usize| Client {
         store: Arc::clone(&store),
         door: Arc::clone(&doors[number % 2]),
+        second_try: second_try.clone(),
         holder: holder("ann", &format!("s{number}")),
         referee: Arc::clone(&referee),
         needs: Arc::clone(&needs),
