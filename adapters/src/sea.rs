@@ -5,6 +5,7 @@
 //! and `clock`; what they complain about is sorted in `error`.
 
 mod agents;
+mod ahead;
 mod audit;
 mod bell;
 mod clock;
@@ -17,6 +18,7 @@ mod idempotency;
 mod identity;
 mod locks;
 mod migrate;
+mod optimistic;
 mod sidecar;
 mod source;
 mod unit;
@@ -30,8 +32,10 @@ pub use unit::SeaUnitOfWork;
 use crate::sea::clock::StoreClock;
 use crate::sea::connect::{PostgresOptions, Sources, SqliteOptions};
 use crate::sea::error::{NoAnswer, sort, unavailable};
+use crate::sea::optimistic::Optimistic;
 use crate::sea::sidecar::Sidecar;
-use crate::sea::unit::Access;
+use crate::sea::source::Source;
+use crate::sea::unit::{Access, On};
 use crate::system::SystemClock;
 use async_trait::async_trait;
 use ports::clock::Clock;
@@ -100,14 +104,22 @@ impl SeaStore {
             Access::Read => self.sources.readers.as_ref().unwrap_or(&self.sources.writers),
         };
         let begun = source.begin(transaction_options(self.backend, access)).await?;
-        Ok(SeaUnitOfWork::new(
-            begun,
-            access,
-            self.clock.clone(),
-            self.statement_timeout,
-            source.health(),
-            self.sidecar.clone(),
-        ))
+        Ok(self.unit_on(On::Transaction(begun), source, access))
+    }
+
+    /// A unit of work that has begun no transaction.
+    async fn optimistic_unit(&self, access: Access) -> Result<SeaUnitOfWork, StoreError> {
+        let source = &self.sources.writers;
+        let on = match source.connection().await? {
+            Ok(loose) => On::Optimistic(Box::new(Optimistic::new(loose))),
+            Err(turn) => On::Transaction(source.begin_in_turn(turn, transaction_options(self.backend, access)).await?),
+        };
+        Ok(self.unit_on(on, source, access))
+    }
+
+    fn unit_on(&self, on: On, source: &Arc<Source>, access: Access) -> SeaUnitOfWork {
+        let (clock, sidecar) = (self.clock.clone(), self.sidecar.clone());
+        SeaUnitOfWork::new(on, source.clone(), access, clock, self.statement_timeout, sidecar)
     }
 }
 
@@ -134,6 +146,21 @@ fn transaction_options(backend: DbBackend, access: Access) -> TransactionOptions
 impl Store for SeaStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         Ok(Box::new(self.unit(Access::Write).await?))
+    }
+
+    async fn begin_optimistic(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        match self.backend {
+            DbBackend::Postgres => Ok(Box::new(self.optimistic_unit(Access::Write).await?)),
+            // One writer, who locks everything, and a round trip is a call.
+            _ => self.begin().await,
+        }
+    }
+
+    async fn begin_glance(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        match self.backend {
+            DbBackend::Postgres => Ok(Box::new(self.optimistic_unit(Access::Read).await?)),
+            _ => self.begin_read().await,
+        }
     }
 
     async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {

@@ -82,7 +82,7 @@ impl Executor {
         let (folds, doorbell, signs_of_life) = (RefusalFolds::default(), Doorbell::default(), SignsOfLife::default());
         let watcher = Arc::new(Watcher::new(doorbell.clone()));
         let core = Arc::new(Core { store, ids, folds, doorbell, watcher, signs_of_life, metrics });
-        let lanes = (0..LANES).map(|_| Lane::start(Arc::new(BatchRunner { core: core.clone() }))).collect();
+        let lanes = (0..LANES).map(|_| Lane::start(Arc::new(BatchRunner::new(core.clone())))).collect();
         Self { core, lanes }
     }
 

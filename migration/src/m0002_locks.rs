@@ -25,7 +25,8 @@ VALUES (0, 0, 'created', (extract(epoch FROM clock_timestamp()) * 1000000)::bigi
 CREATE TABLE lock_tables (
     project_id text COLLATE "C" NOT NULL PRIMARY KEY,
     last_token bigint NOT NULL,
-    version bigint NOT NULL DEFAULT 0
+    version bigint NOT NULL DEFAULT 0,
+    revision bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 INSERT INTO lock_tables (project_id, last_token) SELECT project_id, 0 FROM projects;
 

@@ -3,12 +3,15 @@
 use crate::store::StoreError;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::ids::{AgentId, ProjectId, SessionId};
+use domain::idempotency::RequestName;
+use domain::ids::{AgentId, ProjectId, SessionId, TaskId};
 use domain::locks::changes::Changes;
 use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::{EndedLease, Lease, Token};
 use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
+use domain::work::claim::ClaimFilter;
+use domain::work::rank::Place;
 
 /// The state of a project's lock table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,28 @@ pub struct TableHead {
     pub last_token: i64,
     /// How often something was saved that those who wait should know of.
     pub version: i64,
+}
+
+/// What will be asked for under a lock table, as far as it is known before the first answer; each the argument of the
+/// method of that name. The line and the project are asked for in any case.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    /// Records of requests.
+    pub idempotency_load: Vec<RequestName>,
+    /// Sessions, by name and as the default ones of agents.
+    pub sessions_load: (Vec<SessionId>, Vec<AgentId>),
+    /// Leases.
+    pub leases_load: Option<KeyScope>,
+    /// Leases by token.
+    pub leases_load_by_token: Vec<Token>,
+    /// Tasks.
+    pub tasks_load: Vec<TaskId>,
+    /// Who depends on them.
+    pub dependents_load: Vec<TaskId>,
+    /// Choices among the ready tasks, so many rows of each. Where there are any, also what is running.
+    pub tasks_claimable: Vec<(ClaimFilter, Option<Place>, u32)>,
+    /// Tasks due when the table is locked, at most so many.
+    pub tasks_due: u32,
 }
 
 /// What those who wait for something in a project want to know of it.
@@ -56,6 +81,15 @@ pub trait LockRepository {
     /// after this stays true until commit. `None` if there is no such project. In a unit of work that only reads,
     /// nothing is locked.
     async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError>;
+    /// As [`Self::lock_table_lock`], and tells what will be asked for next, for stores that can look it up on the way.
+    /// What is asked for and what is answered stays the same.
+    async fn lock_table_lock_ahead(
+        &mut self,
+        project: &ProjectId,
+        _ahead: &Ahead,
+    ) -> Result<Option<TableHead>, StoreError> {
+        self.lock_table_lock(project).await
+    }
     /// The stored leases inside a scope, ended ones included.
     async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<StoredLease>, StoreError>;
     /// The stored leases under these tokens, ended ones included.

@@ -69,8 +69,19 @@ pub enum SchemaState {
 pub trait Store: Send + Sync {
     /// Begins a unit of work that may write. Nothing else may be awaited in it, and a task holds one at a time.
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+    /// As [`Self::begin`], where it is unlikely that anybody else wants the same: it may do without locks, and then what
+    /// was loaded need not stay true. Instead the commit MUST be [`StoreError::Conflict`] if it did not, and what
+    /// [`Self::begin`] has as a conflict on a write may be one on the commit.
+    async fn begin_optimistic(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        self.begin().await
+    }
     /// Begins a unit of work that only reads; it never waits for a writer. Writing in it is an error.
     async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+    /// As [`Self::begin_read`], for single questions and for what never changes: each sees what is committed when it is
+    /// asked.
+    async fn begin_glance(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        self.begin_read().await
+    }
     /// Answers whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Compares the schema with what this binary knows.

@@ -10,7 +10,7 @@ use domain::page::{Page, PageSize};
 use ports::agents::{SessionFilter, SessionRepository};
 use ports::store::StoreError;
 use sea_orm::{FromQueryResult, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 const TABLE: &str = "sessions";
 const FIELDS: &str = "project_id, id, agent_id, is_default, ttl_seconds, offers, started_at_us, last_seen_at_us, \
@@ -41,7 +41,7 @@ const CHANGED: [Column; 8] = [
     ("locked_at_us", Kind::Int),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize)]
+#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
 struct Row {
     project_id: String,
     id: String,
@@ -147,8 +147,7 @@ impl SeaUnitOfWork {
             self.dialect.records("$1", &CHANGED)
         );
         let statement = self.statement(sql, [rows.into()]);
-        let written = self.run(statement, TABLE).await?;
-        self.expect_rows(written, sessions.len() as u64, TABLE)
+        self.write(statement, Some(sessions.len() as u64), TABLE).await
     }
 }
 
@@ -174,7 +173,7 @@ impl SessionRepository for SeaUnitOfWork {
         );
         let values = [project.as_str().into(), self.dialect.texts(&texts(ids)), self.dialect.texts(&texts(default_of))];
         let statement = self.statement(sql, values);
-        let rows: Vec<Row> = self.rows(statement, TABLE).await?;
+        let rows: Vec<Row> = self.rows_ahead(statement, TABLE).await?;
         self.read_rows(rows)
     }
 
@@ -227,6 +226,10 @@ impl SessionRepository for SeaUnitOfWork {
     }
 
     async fn sessions_add(&mut self, sessions: &[Session]) -> Result<(), StoreError> {
+        if sessions.iter().any(|session| session.ended_at.is_some()) {
+            // What is written about tasks afterwards looks at it.
+            self.hold().await?;
+        }
         let rows = self.guarded(sessions)?;
         self.insert_rows(TABLE, &COLUMNS, "", &rows).await
     }

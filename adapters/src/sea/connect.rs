@@ -108,8 +108,8 @@ struct UnreadableDsn;
 
 /// Where units of work that write, and those that read, get their connections.
 pub(super) struct Sources {
-    pub(super) writers: Source,
-    pub(super) readers: Option<Source>,
+    pub(super) writers: Arc<Source>,
+    pub(super) readers: Option<Arc<Source>>,
 }
 
 /// How to open one connection, with the limits of the database set on it.
@@ -145,7 +145,13 @@ pub(super) fn postgres(options: &PostgresOptions) -> Result<Sources, StoreError>
     };
     let deadline = options.connect_timeout + GRACE;
     Ok(Sources {
-        writers: Source::renewable(Box::new(open), place, options.pool_max, options.acquire_timeout, deadline),
+        writers: Arc::new(Source::renewable(
+            Box::new(open),
+            place,
+            options.pool_max,
+            options.acquire_timeout,
+            deadline,
+        )),
         readers: None,
     })
 }
@@ -170,13 +176,18 @@ pub(super) async fn sqlite(options: &SqliteOptions) -> Result<Sources, StoreErro
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let writer = open_file(&pool().max_connections(1), &connect, options.busy_timeout).await?;
+    let for_writing = connect
+        .clone()
+        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string());
+    let writer = open_file(&pool().max_connections(1), &for_writing, options.busy_timeout).await?;
     let read_only = connect.pragma("query_only", "ON");
     let readers = pool().max_connections(options.readers.max(1));
     let readers = open_file(&readers, &read_only, options.busy_timeout).await?;
     let source = |pool, turns| {
         let deadline = options.busy_timeout + GRACE;
-        Source::lasting(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), turns, options.acquire_timeout, deadline)
+        let pool = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+        Arc::new(Source::lasting(pool, turns, options.acquire_timeout, deadline))
     };
     Ok(Sources { writers: source(writer, 1), readers: Some(source(readers, options.readers.max(1))) })
 }
@@ -200,6 +211,13 @@ async fn open_file(
         }
     }
 }
+
+/// How much of the file the writing connection keeps in memory.
+const WRITER_CACHE_KIB: u32 = 32 * 1_024;
+
+/// After how many pages of the write-ahead log they are brought into the file: 32 MiB. The commands of one project write
+/// the same pages again and again, and each goes into the file once.
+const CHECKPOINT_PAGES: u32 = 8_192;
 
 /// How soon a file that is being prepared by another process is tried again.
 const RETRY: Duration = Duration::from_millis(10);

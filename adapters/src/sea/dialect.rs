@@ -272,6 +272,15 @@ pub(super) fn hex_bytes<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Re
     serializer.serialize_str(&digits)
 }
 
+/// For serde: bytes as PostgreSQL writes them in JSON, `\x` and hexadecimal digits.
+pub(super) fn bytes_of_hex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+    let digits = text.strip_prefix("\\x").unwrap_or_default();
+    let byte = |at| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    bytes.ok_or_else(|| serde::de::Error::custom("these are no bytes in hexadecimal digits"))
+}
+
 /// For serde: a JSON value as text, so that `null` stays a value.
 pub(super) fn json_text<S: serde::Serializer>(value: &serde_json::Value, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)

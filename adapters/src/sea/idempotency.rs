@@ -1,5 +1,5 @@
 use crate::sea::clock::{instant, to_us};
-use crate::sea::dialect::{Column, Kind, hex_bytes};
+use crate::sea::dialect::{Column, Kind, bytes_of_hex, hex_bytes};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use domain::ids::{AgentId, ProjectId};
 use ports::idempotency::IdempotencyRepository;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -26,12 +26,12 @@ const COLUMNS: [Column; 6] = [
     ("created_at_us", Kind::Int),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize)]
+#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
 struct Row {
     project_id: String,
     agent_id: String,
     key: String,
-    #[serde(serialize_with = "hex_bytes")]
+    #[serde(serialize_with = "hex_bytes", deserialize_with = "bytes_of_hex")]
     fingerprint: Vec<u8>,
     answer: String,
     created_at_us: i64,
@@ -91,7 +91,7 @@ impl IdempotencyRepository for SeaUnitOfWork {
         let asked_rows = self.dialect.records("$1", &[("p", Kind::Text), ("a", Kind::Text), ("k", Kind::Text)]);
         let sql = self.dialect.look_up(TABLE, FIELDS, &asked_rows, "project_id = r.p AND agent_id = r.a AND key = r.k");
         let statement = self.statement(sql, [json!(asked).to_string().into()]);
-        let rows: Vec<Row> = self.rows(statement, TABLE).await?;
+        let rows: Vec<Row> = self.rows_ahead(statement, TABLE).await?;
         self.read_rows(rows)
     }
 
@@ -110,8 +110,7 @@ impl IdempotencyRepository for SeaUnitOfWork {
              WHERE idempotency_records.created_at_us < $2";
         let values = [rows.into(), to_us(forgotten_before).into()];
         let statement = self.statement(self.dialect.insert(TABLE, &COLUMNS, tail), values);
-        let written = self.run(statement, TABLE).await?;
-        self.expect_rows(written, records.len() as u64, TABLE)
+        self.write(statement, Some(records.len() as u64), TABLE).await
     }
 
     async fn idempotency_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {

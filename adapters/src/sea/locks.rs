@@ -1,3 +1,4 @@
+mod head;
 mod leases;
 mod look;
 mod waiters;
@@ -19,20 +20,13 @@ use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::{EndedLease, Lease, Token};
 use domain::locks::stored::{StoredLease, StoredWaiter};
 use domain::page::{Page, PageSize};
-use ports::locks::{LeaseCursor, LeaseFilter, LockRepository, Look, TableHead};
+use ports::locks::{Ahead, LeaseCursor, LeaseFilter, LockRepository, Look, TableHead};
 use ports::store::StoreError;
 use sea_orm::{FromQueryResult, Value};
 use serde_json::json;
 use uuid::Uuid;
 
 const TABLES: &str = "lock_tables";
-
-#[derive(FromQueryResult)]
-struct HeadRow {
-    last_token: i64,
-    version: i64,
-    now_us: i64,
-}
 
 #[derive(FromQueryResult)]
 struct ProjectRow {
@@ -72,7 +66,7 @@ impl SeaUnitOfWork {
         let until = lease_session_until();
         let sql = format!("SELECT {LEASE_FIELDS}, {until} AS session_until_us FROM leases WHERE {condition}");
         let statement = self.statement(sql, values);
-        let rows: Vec<StoredLeaseRow> = self.rows(statement, LEASES).await?;
+        let rows: Vec<StoredLeaseRow> = self.rows_ahead(statement, LEASES).await?;
         self.read_rows(rows)
     }
 
@@ -104,19 +98,24 @@ impl SeaUnitOfWork {
             return Ok(());
         }
         let last_token = drawn.unwrap_or(read);
+        let (table, raised) = (locked.unwrap_or(head), i64::from(is_news));
+        let moved = TableHead { last_token, version: table.version + raised, ..table };
+        if self.optimistic(project).is_some_and(|optimistic| optimistic.read.is_some()) {
+            // The statement that writes everything writes it.
+            self.tables.insert(project.clone(), moved);
+            return Ok(());
+        }
         if let Some(sidecar) = self.sidecar.clone() {
             let reserved = sidecar.reserve(last_token).await;
             self.check(reserved)?;
         }
         let statement = self.statement(
             "UPDATE lock_tables SET last_token = $3, version = version + $4 WHERE project_id = $1 AND last_token = $2",
-            [project.as_str().into(), read.into(), last_token.into(), i64::from(is_news).into()],
+            [project.as_str().into(), read.into(), last_token.into(), raised.into()],
         );
         let written = self.run(statement, TABLES).await?;
         self.expect_rows(written, 1, TABLES)?;
-        let head = locked.unwrap_or(head);
-        let version = head.version + i64::from(is_news);
-        self.tables.insert(project.clone(), TableHead { last_token, version, ..head });
+        self.tables.insert(project.clone(), moved);
         Ok(())
     }
 
@@ -127,7 +126,7 @@ impl SeaUnitOfWork {
         let tokens = tokens_of(ended.iter().map(|ended| &ended.lease.token));
         let sql = format!("DELETE FROM leases WHERE project_id = $1 AND token {}", self.dialect.any("$2", Kind::Int));
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.ints(&tokens)]);
-        self.run(statement, LEASES).await?;
+        self.write(statement, None, LEASES).await?;
         let rows: Vec<HistoryRow> = ended.iter().map(|ended| HistoryRow::of(project, ended)).collect();
         self.insert_rows(HISTORY, &HISTORY_COLUMNS, "", &rows).await
     }
@@ -146,7 +145,7 @@ impl SeaUnitOfWork {
             let any = self.dialect.any("$2", Kind::Uuid);
             let sql = format!("DELETE FROM waiters WHERE project_id = $1 AND ticket {any}");
             let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&tickets)]);
-            self.run(statement, WAITERS).await?;
+            self.write(statement, None, WAITERS).await?;
         }
         let rows: Result<Vec<WaiterRow>, _> =
             changes.waiters_put.iter().map(|waiter| WaiterRow::of(project, waiter)).collect();
@@ -161,22 +160,24 @@ impl SeaUnitOfWork {
 #[async_trait]
 impl LockRepository for SeaUnitOfWork {
     async fn lock_table_lock(&mut self, project: &ProjectId) -> Result<Option<TableHead>, StoreError> {
-        // One statement: the counter is that of the locked row, and the clock is read once the wait is over.
-        let sql = format!(
-            "WITH locked AS MATERIALIZED (SELECT last_token, version FROM lock_tables WHERE project_id = $1{}) \
-             SELECT last_token, version, {} AS now_us FROM locked",
-            self.for_update(),
-            self.dialect.clock()
-        );
-        let statement = self.statement(sql, [project.as_str().into()]);
-        let Some(row) = self.row(statement, TABLES).await? else { return Ok(None) };
-        let HeadRow { last_token, version, now_us } = row;
-        let now = self.clock.instant(now_us);
-        let head = TableHead { now: self.check(now)?, last_token, version };
-        if self.access == Access::Write {
-            self.tables.insert(project.clone(), head);
+        if self.optimistic(project).is_some_and(|optimistic| optimistic.read.is_none()) {
+            let statement = self.head_query(project);
+            return self.read_head(project, statement).await;
         }
-        Ok(Some(head))
+        self.hold().await?;
+        let statement = match self.access {
+            Access::Write => self.head_lock(project),
+            Access::Read => self.head_query(project),
+        };
+        self.read_head(project, statement).await
+    }
+
+    async fn lock_table_lock_ahead(
+        &mut self,
+        project: &ProjectId,
+        ahead: &Ahead,
+    ) -> Result<Option<TableHead>, StoreError> {
+        self.lock_and_ask_ahead(project, ahead).await
     }
 
     async fn leases_load(&mut self, project: &ProjectId, scope: &KeyScope) -> Result<Vec<StoredLease>, StoreError> {
@@ -199,7 +200,7 @@ impl LockRepository for SeaUnitOfWork {
                 lease_session_until()
             );
             let statement = self.statement(sql, [project.as_str().into(), json!(rows).to_string().into()]);
-            let rows: Vec<StoredLeaseRow> = self.rows(statement, LEASES).await?;
+            let rows: Vec<StoredLeaseRow> = self.rows_ahead(statement, LEASES).await?;
             found.extend(self.read_rows::<_, StoredLease>(rows)?);
         }
         found.sort_by_key(|stored| stored.lease.token);
@@ -326,7 +327,7 @@ impl LockRepository for SeaUnitOfWork {
             "SELECT {WAITER_FIELDS}, {until} AS session_until_us FROM waiters WHERE project_id = $1 ORDER BY place"
         );
         let statement = self.statement(sql, [project.as_str().into()]);
-        let rows: Vec<StoredWaiterRow> = self.rows(statement, WAITERS).await?;
+        let rows: Vec<StoredWaiterRow> = self.rows_ahead(statement, WAITERS).await?;
         self.read_rows(rows)
     }
 

@@ -70,14 +70,18 @@ impl SeaStore {
                 "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
                  SET LOCAL lock_timeout = '{MIGRATION_LOCK_SECONDS}s'; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
             );
-            unit.transaction().execute_unprepared(&wait).await.map_err(|error| sort(error, "the migration lock"))?;
+            unit.transaction()
+                .await?
+                .execute_unprepared(&wait)
+                .await
+                .map_err(|error| sort(error, "the migration lock"))?;
         }
         let pending = match state(&mut unit).await? {
             SchemaState::Current => return Ok(Vec::new()),
             SchemaState::Newer { unknown } => return Err(MigrateError::Newer { unknown }),
             SchemaState::Behind { pending } => pending,
         };
-        migration::up(unit.transaction()).await.map_err(|error| sort(error, "the schema"))?;
+        migration::up(unit.transaction().await?).await.map_err(|error| sort(error, "the schema"))?;
         unit.finish().await?;
         Ok(pending)
     }

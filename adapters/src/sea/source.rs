@@ -5,6 +5,8 @@
 
 use crate::sea::error::{AllBusy, NoAnswer, StillDown, Unreachable, sort, unavailable};
 use ports::store::{PoolState, StoreError};
+use sea_orm::sqlx::Postgres;
+use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::{
     ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionOptions, TransactionTrait,
 };
@@ -64,6 +66,12 @@ impl Health {
 /// How long it may take to find out why a server cannot be reached.
 const KNOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// A connection without a transaction, and the turn it holds.
+pub(super) struct Loose {
+    pub(super) connection: PoolConnection<Postgres>,
+    pub(super) turn: OwnedSemaphorePermit,
+}
+
 /// A transaction and the turn it holds. The transaction goes first when both are dropped.
 pub(super) struct Begun {
     pub(super) tx: DatabaseTransaction,
@@ -112,15 +120,46 @@ impl Source {
         self.health.clone()
     }
 
-    /// Begins a transaction, waiting for a turn.
-    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<Begun, StoreError> {
+    /// Which database it is.
+    pub(super) fn backend(&self) -> DbBackend {
+        self.pool().get_database_backend()
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         if self.reopen.is_some() {
             self.health.is_down()?;
         }
-        let turn = timeout(self.acquire_timeout, self.turns.clone().acquire_owned())
+        timeout(self.acquire_timeout, self.turns.clone().acquire_owned())
             .await
             .map_err(|_| unavailable(AllBusy(self.acquire_timeout)))?
-            .map_err(unavailable)?;
+            .map_err(unavailable)
+    }
+
+    /// A connection without a transaction, waiting for a turn; the turn alone if the database has to be looked for, which
+    /// [`Self::begin_in_turn`] does. Only for PostgreSQL.
+    pub(super) async fn connection(&self) -> Result<Result<Loose, OwnedSemaphorePermit>, StoreError> {
+        let turn = self.turn().await?;
+        if self.health.is_down()? {
+            return Ok(Err(turn));
+        }
+        match self.pool().get_postgres_connection_pool().acquire().await {
+            Ok(connection) => Ok(Ok(Loose { connection, turn })),
+            Err(_) => Ok(Err(turn)),
+        }
+    }
+
+    /// Begins a transaction, waiting for a turn.
+    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<Begun, StoreError> {
+        let turn = self.turn().await?;
+        self.begin_in_turn(turn, options).await
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin_in_turn(
+        &self,
+        turn: OwnedSemaphorePermit,
+        options: TransactionOptions,
+    ) -> Result<Begun, StoreError> {
         if self.reopen.is_none() {
             return self.try_begin(options).await.map(|tx| Begun { tx, turn });
         }

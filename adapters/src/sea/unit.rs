@@ -1,19 +1,24 @@
-//! The unit of work: one transaction. Every statement passes through the three methods at the end.
+//! The unit of work: one transaction, or on PostgreSQL none until it must be one, see [`crate::sea::optimistic`].
 
+use crate::sea::ahead::Ahead;
 use crate::sea::clock::StoreClock;
 use crate::sea::dialect::{Column, Dialect};
 use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
+use crate::sea::optimistic::{Later, Optimistic, is_overtaken};
 use crate::sea::sidecar::Sidecar;
-use crate::sea::source::{Begun, Health};
+use crate::sea::source::{Begun, Source};
+use crate::sea::transaction_options;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
 use ports::locks::TableHead;
 use ports::store::{StoreError, UnitOfWork};
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QuerySelect, QueryTrait, Select, Statement, Value,
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QuerySelect, QueryTrait, Select, Statement,
+    Value,
 };
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,46 +31,65 @@ pub(super) enum Access {
     Write,
 }
 
+/// What is fought for where nothing was locked.
+const OVERTAKEN: &str = "the lock table, or what it guards,";
+
 /// A commit after a failed call: the database may have rolled back already, so nothing is committed.
 #[derive(Debug, thiserror::Error)]
 #[error("a call of this unit of work failed, so it can only be dropped")]
 struct FailedBefore;
 
+/// Where the statements of a unit of work are run.
+pub(super) enum On {
+    /// In a transaction.
+    Transaction(Begun),
+    /// Each on its own, and the writes all in one at the end.
+    Optimistic(Box<Optimistic>),
+    /// Nowhere any more: it could not become a transaction.
+    Nothing,
+}
+
+/// A unit of work that was to become a transaction and could not.
+#[derive(Debug, thiserror::Error)]
+#[error("this unit of work has no connection any more")]
+struct NoConnection;
+
 /// One transaction on a database. Dropping it rolls back.
 pub struct SeaUnitOfWork {
-    begun: Begun,
+    pub(super) on: On,
+    source: Arc<Source>,
     pub(super) access: Access,
     pub(super) dialect: Dialect,
     pub(super) clock: StoreClock,
     statement_timeout: Duration,
-    health: Arc<Health>,
     pub(super) sidecar: Option<Arc<Sidecar>>,
     /// Whether a call failed. Then nothing is committed: PostgreSQL would answer such a COMMIT as if all were well.
     is_spoiled: bool,
     /// The lock tables locked here, as they are now.
     pub(super) tables: BTreeMap<ProjectId, TableHead>,
+    pub(super) ahead: Ahead,
 }
 
 impl SeaUnitOfWork {
     pub(super) fn new(
-        begun: Begun,
+        on: On,
+        source: Arc<Source>,
         access: Access,
         clock: StoreClock,
         statement_timeout: Duration,
-        health: Arc<Health>,
         sidecar: Option<Arc<Sidecar>>,
     ) -> Self {
-        let dialect = Dialect(begun.tx.get_database_backend());
         Self {
-            begun,
+            on,
             access,
-            dialect,
+            dialect: Dialect(source.backend()),
+            source,
             clock,
             statement_timeout,
-            health,
             sidecar,
             is_spoiled: false,
             tables: BTreeMap::new(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -104,10 +128,41 @@ impl SeaUnitOfWork {
         statement: Statement,
         what: &'static str,
     ) -> Result<Vec<R>, StoreError> {
-        let found = timeout(self.statement_timeout, self.begun.tx.query_all_raw(statement)).await;
-        let found = self.settle(found, what)?;
+        let found = self.query(statement, what).await?;
         let rows: Result<Vec<R>, DbErr> = found.iter().map(|row| R::from_query_result(row, "")).collect();
         rows.map_err(|error| self.spoil(StoreError::Corrupt { what: what.to_owned(), source: Box::new(error) }))
+    }
+
+    /// After a first query that found no database: another connection may. Nothing has happened yet.
+    pub(super) async fn start_over(&mut self) -> Result<(), StoreError> {
+        self.is_spoiled = false;
+        self.hold().await
+    }
+
+    /// Whether this is an optimistic unit of work, of this project so far or of none.
+    pub(super) fn optimistic(&mut self, project: &ProjectId) -> Option<&mut Optimistic> {
+        match &mut self.on {
+            On::Optimistic(optimistic) if optimistic.read.as_ref().is_none_or(|read| read.project == *project) => {
+                Some(optimistic)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) async fn query(
+        &mut self,
+        statement: Statement,
+        what: &'static str,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        if matches!(&self.on, On::Optimistic(optimistic) if !optimistic.later.is_empty()) {
+            self.hold().await?;
+        }
+        let found = match &mut self.on {
+            On::Transaction(begun) => timeout(self.statement_timeout, begun.tx.query_all_raw(statement)).await,
+            On::Optimistic(optimistic) => timeout(self.statement_timeout, optimistic.query(statement)).await,
+            On::Nothing => return Err(self.spoil(failed(NoConnection))),
+        };
+        self.settle(found, what)
     }
 
     /// Reads at most one row of a table.
@@ -119,10 +174,56 @@ impl SeaUnitOfWork {
         Ok(self.rows(statement, what).await?.pop())
     }
 
-    /// Writes; answers how many rows.
+    /// Writes at once; answers how many rows.
     pub(super) async fn run(&mut self, statement: Statement, what: &'static str) -> Result<u64, StoreError> {
-        let done = timeout(self.statement_timeout, self.begun.tx.execute_raw(statement)).await;
+        self.hold().await?;
+        self.ahead.forget();
+        let On::Transaction(begun) = &self.on else { return Err(self.spoil(failed(NoConnection))) };
+        let done = timeout(self.statement_timeout, begun.tx.execute_raw(statement)).await;
         Ok(self.settle(done, what)?.rows_affected())
+    }
+
+    /// Writes, at the commit at the latest; a conflict unless exactly so many rows were written, if that is given. What is
+    /// written so in one unit of work MUST NOT depend on each other but for the order, nor change one row twice.
+    pub(super) async fn write(
+        &mut self,
+        statement: Statement,
+        rows: Option<u64>,
+        what: &'static str,
+    ) -> Result<(), StoreError> {
+        if let On::Optimistic(optimistic) = &mut self.on
+            && optimistic.read.is_some()
+            && self.access == Access::Write
+        {
+            self.ahead.forget();
+            optimistic.later.push(Later { statement, rows, what });
+            return Ok(());
+        }
+        let written = self.run(statement, what).await?;
+        rows.map_or(Ok(()), |rows| self.expect_rows(written, rows, what))
+    }
+
+    /// From here on everything happens in a transaction, with the lock table locked if it was read.
+    pub(super) async fn hold(&mut self) -> Result<(), StoreError> {
+        if !matches!(self.on, On::Optimistic(_)) {
+            return Ok(());
+        }
+        let On::Optimistic(optimistic) = std::mem::replace(&mut self.on, On::Nothing) else { return Ok(()) };
+        let Optimistic { loose, read, later, reads: _ } = *optimistic;
+        drop(loose.connection);
+        let options = transaction_options(self.dialect.0, self.access);
+        let begun = self.source.begin_in_turn(loose.turn, options).await;
+        self.on = On::Transaction(self.check(begun)?);
+        let Some(read) = read else { return Ok(()) };
+        let now = self.tables.get(&read.project).copied().unwrap_or(read.head);
+        let guard = Later { statement: read.guard(now), rows: Some(1), what: OVERTAKEN };
+        for Later { statement, rows, what } in std::iter::once(guard).chain(later) {
+            let On::Transaction(begun) = &self.on else { return Err(self.spoil(failed(NoConnection))) };
+            let done = timeout(self.statement_timeout, begun.tx.execute_raw(statement)).await;
+            let written = self.settle(done, what)?.rows_affected();
+            self.expect_rows(written, rows.unwrap_or(written), what)?;
+        }
+        Ok(())
     }
 
     /// Writes many rows as one statement; `tail` is what to do on conflict, or nothing.
@@ -139,7 +240,7 @@ impl SeaUnitOfWork {
         let rows = serde_json::to_string(rows).map_err(failed);
         let rows = self.check(rows)?;
         let statement = self.statement(self.dialect.insert(table, columns, tail), [rows.into()]);
-        self.run(statement, table).await.map(|_| ())
+        self.write(statement, None, table).await
     }
 
     /// Writes what a query of the ORM says; answers how many rows.
@@ -159,6 +260,21 @@ impl SeaUnitOfWork {
         self.read_rows(rows)
     }
 
+    /// As [`Self::find_all`], by a query that may have been asked ahead.
+    pub(super) async fn find_all_ahead<E, T>(
+        &mut self,
+        select: Select<E>,
+        what: &'static str,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        E: EntityTrait<Model: DeserializeOwned>,
+        T: TryFrom<E::Model, Error = StoreError>,
+    {
+        let statement = select.build(self.dialect.0);
+        let rows: Vec<E::Model> = self.rows_ahead(statement, what).await?;
+        self.read_rows(rows)
+    }
+
     /// Reads the one thing that a query of the ORM finds, and keeps it as it is until commit if this may write.
     pub(super) async fn find_one<E, T>(
         &mut self,
@@ -170,8 +286,11 @@ impl SeaUnitOfWork {
         T: TryFrom<E::Model, Error = StoreError>,
     {
         let select = match self.access {
-            // SQLite has no such words and needs none; the builder leaves them out there.
-            Access::Write => select.lock_exclusive(),
+            Access::Write => {
+                self.hold().await?;
+                // SQLite has no such words and needs none; the builder leaves them out there.
+                select.lock_exclusive()
+            }
             Access::Read => select,
         };
         Ok(self.find_all(select, what).await?.pop())
@@ -194,12 +313,13 @@ impl SeaUnitOfWork {
         let error = match outcome {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) if self.access == Access::Write && is_standby(&error) => {
-                self.health.doubt();
+                self.source.health().doubt();
                 unavailable(error)
             }
+            Ok(Err(error)) if is_overtaken(&error) => StoreError::Conflict { what: OVERTAKEN },
             Ok(Err(error)) => sort(error, what),
             Err(_) => {
-                self.health.doubt();
+                self.source.health().doubt();
                 unavailable(NoAnswer(self.statement_timeout))
             }
         };
@@ -207,26 +327,34 @@ impl SeaUnitOfWork {
     }
 
     /// Commits, unless something failed before.
-    pub(super) async fn finish(self) -> Result<(), StoreError> {
+    pub(super) async fn finish(mut self) -> Result<(), StoreError> {
         if self.is_spoiled {
             return Err(failed(FailedBefore));
         }
-        // The turn is held until the transaction is over.
-        let Begun { tx, turn: _turn } = self.begun;
-        match timeout(self.statement_timeout, tx.commit()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(sort(error, "the commit")),
-            Err(_) => {
-                self.health.doubt();
-                Err(unavailable(NoAnswer(self.statement_timeout)))
+        match std::mem::replace(&mut self.on, On::Nothing) {
+            On::Transaction(Begun { tx, turn }) => {
+                let done = timeout(self.statement_timeout, tx.commit()).await;
+                // The turn is held until the transaction is over.
+                drop(turn);
+                self.settle(done, "the commit")
             }
+            On::Optimistic(optimistic) => {
+                let now = optimistic.read.as_ref().and_then(|read| self.tables.get(&read.project)).copied();
+                let done = timeout(self.statement_timeout, optimistic.write(now)).await;
+                self.settle(done, "the commit")
+            }
+            On::Nothing => Err(failed(NoConnection)),
         }
     }
 
     /// A transaction for what stands outside the repositories, such as migrations. Whoever takes it does without the
     /// statement timeout.
-    pub(super) fn transaction(&self) -> &sea_orm::DatabaseTransaction {
-        &self.begun.tx
+    pub(super) async fn transaction(&mut self) -> Result<&sea_orm::DatabaseTransaction, StoreError> {
+        self.hold().await?;
+        match &self.on {
+            On::Transaction(begun) => Ok(&begun.tx),
+            On::Optimistic(_) | On::Nothing => Err(failed(NoConnection)),
+        }
     }
 }
 

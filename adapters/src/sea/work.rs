@@ -11,9 +11,10 @@ mod rows;
 mod save;
 mod schedules;
 
-use crate::sea::clock::{from_us, to_us};
+use crate::sea::clock::{StoreClock, from_us, to_us};
 use crate::sea::dialect::Kind;
 use crate::sea::error::corrupt;
+use crate::sea::optimistic::NOW_US;
 use crate::sea::unit::SeaUnitOfWork;
 use crate::sea::work::attempts::{ATTEMPTS, AttemptRow, ResultRow};
 use crate::sea::work::content::{ContentRow, TASKS, TitleRow};
@@ -33,9 +34,21 @@ use domain::work::rank::Place;
 use domain::work::task::Task;
 use ports::store::StoreError;
 use ports::work::{Candidates, TaskRepository};
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::{FromQueryResult, Statement, Value};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+/// Stands for the instant at which the lock table is read, where that is not known yet.
+const OF_HEAD_US: i64 = i64::MIN;
+
+/// A query for tasks out of one for their `id` and `state`. `$1` is the project.
+fn with_terms(source: &str) -> String {
+    format!(
+        "SELECT s.id, s.state, (SELECT t.terms FROM tasks AS t WHERE t.project_id = $1 AND t.id = s.id) AS terms \
+         FROM ({source}) AS s"
+    )
+}
 
 /// Ids, each once.
 fn uuids_of(ids: &[TaskId]) -> Vec<Uuid> {
@@ -62,17 +75,33 @@ struct AtRow {
 impl SeaUnitOfWork {
     /// The tasks whose `id` and `state` a query finds. `$1` is the project.
     async fn tasks(&mut self, source: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<Task>, StoreError> {
-        let sql = format!(
-            "SELECT s.id, s.state, (SELECT t.terms FROM tasks AS t WHERE t.project_id = $1 AND t.id = s.id) AS terms \
-             FROM ({source}) AS s"
-        );
-        let statement = self.statement(sql, values);
-        let rows: Vec<TaskRow> = self.rows(statement, STATES).await?;
+        let statement = self.statement(with_terms(source), values);
+        let rows: Vec<TaskRow> = self.rows_ahead(statement, STATES).await?;
         self.read_rows(rows)
     }
 
+    fn due_query(&self, project: &ProjectId, source: &str, now_us: i64, rows_max: u32) -> Statement {
+        let values = [project.as_str().into(), now_us.into(), i64::from(rows_max).into()];
+        self.statement(with_terms(source), values)
+    }
+
+    /// Notes the question for the tasks due at the instant at which the lock table is read.
+    pub(super) fn note_tasks_due(&mut self, project: &ProjectId, rows_max: u32) {
+        let source = queue::due(self.dialect);
+        let query = self.due_query(project, &source, OF_HEAD_US, rows_max);
+        let asked = match &self.clock {
+            // The argument is named once more, or its type would not be known.
+            StoreClock::Database => {
+                let now = format!("({NOW_US} + 0 * $2)");
+                self.due_query(project, &source.replace("$2", &now), 0, rows_max)
+            }
+            StoreClock::Given(clock) => self.due_query(project, &source, to_us(clock.now()), rows_max),
+        };
+        self.note_as(query, asked);
+    }
+
     /// Reads rows of a table that stand beside some tasks.
-    async fn beside_tasks<R: FromQueryResult>(
+    async fn beside_tasks<R: FromQueryResult + DeserializeOwned>(
         &mut self,
         project: &ProjectId,
         ids: &[TaskId],
@@ -90,7 +119,7 @@ impl SeaUnitOfWork {
         let named: Vec<String> = fields.split(", ").map(|field| format!("found.{field}")).collect();
         let sql = format!("SELECT {} FROM {found}", named.join(", "));
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&ids)]);
-        self.rows(statement, table).await
+        self.rows_ahead(statement, table).await
     }
 }
 
@@ -142,8 +171,16 @@ impl TaskRepository for SeaUnitOfWork {
         now: DateTime<Utc>,
         rows_max: u32,
     ) -> Result<Vec<Task>, StoreError> {
-        let values = [project.as_str().into(), to_us(now).into(), i64::from(rows_max).into()];
-        self.tasks(&queue::due(self.dialect), values).await
+        let is_of_head = self.tables.get(project).is_some_and(|head| head.now == now);
+        if is_of_head && self.has_ahead() {
+            let query = self.due_query(project, &queue::due(self.dialect), OF_HEAD_US, rows_max);
+            if let Some(rows) = self.take_ahead::<TaskRow>(&query, STATES)? {
+                return self.read_rows(rows);
+            }
+        }
+        let query = self.due_query(project, &queue::due(self.dialect), to_us(now), rows_max);
+        let rows: Vec<TaskRow> = self.rows(query, STATES).await?;
+        self.read_rows(rows)
     }
 
     async fn projects_with_tasks_due(
@@ -169,7 +206,7 @@ impl TaskRepository for SeaUnitOfWork {
         let sql = "SELECT concurrency_key, count(*) AS n FROM task_states \
              WHERE project_id = $1 AND session_id IS NOT NULL AND concurrency_key IS NOT NULL GROUP BY concurrency_key";
         let statement = self.statement(sql, [project.as_str().into()]);
-        let rows: Vec<queue::RunningRow> = self.rows(statement, STATES).await?;
+        let rows: Vec<queue::RunningRow> = self.rows_ahead(statement, STATES).await?;
         let running: Vec<(ConcurrencyKey, u32)> = self.read_rows(rows)?;
         Ok(running.into_iter().collect())
     }

@@ -4,8 +4,8 @@ mod life;
 mod listing;
 
 use crate::harness::{TestStore, default_project, start};
-use crate::on_every_store;
 use crate::samples::*;
+use crate::{on_every_locking_store, on_every_store};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::agents::{Offers, Session};
 use domain::ids::{ProjectId, SessionId};
@@ -258,6 +258,9 @@ on_every_store!(
     ends_are_written_down_once_and_all_or_none,
     an_end_in_one_project_is_none_in_another,
     nobody_writes_a_session_whose_table_is_not_locked,
+);
+
+on_every_locking_store!(
     a_session_that_was_loaded_under_the_lock_stays_as_it_is_until_commit,
     whoever_comes_second_to_start_a_session_finds_it_started,
 );

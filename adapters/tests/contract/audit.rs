@@ -220,7 +220,7 @@ async fn the_database_itself_refuses_to_remove_lines_that_were_not_given_up(stor
     for sql in [
         "UPDATE audit_retention SET before_us = 0",
         match store.kind() {
-            Kind::Postgres => {
+            Kind::Postgres | Kind::Optimistic => {
                 "UPDATE audit_retention \
                  SET before_us = (extract(epoch FROM clock_timestamp() - interval '23 hours') * 1000000)::bigint"
             }
@@ -236,12 +236,12 @@ async fn the_database_itself_refuses_to_remove_lines_that_were_not_given_up(stor
         assert!(refused.contains("kept for a day at least"), "{sql}: {refused}");
     }
     let by_force = match store.kind() {
-        Kind::Postgres => "TRUNCATE audit_retention",
+        Kind::Postgres | Kind::Optimistic => "TRUNCATE audit_retention",
         Kind::InMemory | Kind::Sqlite => "INSERT OR REPLACE INTO audit_retention VALUES (1, 9000000000000000000)",
     };
     let refused = store.sabotage(by_force).await.expect_err(by_force);
     assert!(refused.contains("kept for a day at least"), "{by_force}: {refused}");
-    if store.kind() == Kind::Postgres {
+    if matches!(store.kind(), Kind::Postgres | Kind::Optimistic) {
         let aside = "CREATE TEMPORARY TABLE audit_retention AS SELECT 9000000000000000000 AS before_us; \
              DELETE FROM audit_entries";
         let refused = store.sabotage(aside).await.expect_err(aside);
@@ -262,7 +262,7 @@ async fn the_database_itself_refuses_to_change_the_log(store: Arc<TestStore>) {
     append(&store, &[entry(&store)]).await;
     let changes = ["UPDATE audit_entries SET outcome = 'ok'", "DELETE FROM audit_entries"];
     let truncation = ["TRUNCATE audit_entries", "TRUNCATE audit_entries CASCADE"];
-    let has_truncate = store.kind() == Kind::Postgres;
+    let has_truncate = matches!(store.kind(), Kind::Postgres | Kind::Optimistic);
     for sql in changes.into_iter().chain(truncation.into_iter().filter(|_| has_truncate)) {
         let refused = store.sabotage(sql).await.expect_err(sql);
         assert!(refused.contains("only ever appended to"), "{sql}: {refused}");

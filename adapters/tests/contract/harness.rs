@@ -4,10 +4,11 @@ use adapters::fixed::{CountedIds, ManualClock};
 use adapters::in_memory::InMemoryStore;
 use adapters::sea::SeaStore;
 use adapters::sea::connect::{PostgresOptions, SqliteOptions};
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
 use ports::clock::Clock;
-use ports::store::{Store, UnitOfWork};
+use ports::store::{PoolState, SchemaState, Store, StoreError, UnitOfWork};
 use sea_orm::sqlx::{Connection, Executor, PgConnection, Row, SqliteConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,6 +21,8 @@ pub(crate) enum Kind {
     InMemory,
     Sqlite,
     Postgres,
+    /// `PostgreSQL`, with units of work that are begun without a transaction.
+    Optimistic,
 }
 
 /// A store, its clock, and what it stands on.
@@ -34,7 +37,7 @@ pub(crate) struct TestStore {
 pub(crate) enum Place {
     Memory,
     File(TempDir),
-    Database { dsn: String, name: String },
+    Database { dsn: String, name: String, is_optimistic: bool },
 }
 
 /// How old a database of a test that was killed must be before another test drops it.
@@ -88,6 +91,20 @@ impl TestStore {
         }
     }
 
+    /// Another door to a `PostgreSQL` database, through which units of work lock what they read.
+    pub(crate) async fn locking_door(&self) -> SeaStore {
+        let Place::Database { dsn, .. } = &*self.place else { panic!("not on PostgreSQL") };
+        SeaStore::connect_postgres(&PostgresOptions::new(dsn)).await.unwrap().with_clock(self.clock.clone())
+    }
+
+    /// Where to go with what somebody else got there first with, in units of work that lock nothing.
+    pub(crate) async fn second_try(&self) -> Option<Arc<dyn Store>> {
+        match self.kind() {
+            Kind::Optimistic => Some(Arc::new(self.locking_door().await)),
+            Kind::InMemory | Kind::Sqlite | Kind::Postgres => None,
+        }
+    }
+
     /// Closes the store and opens it again, as a restart would. In memory nothing would be left, so it stays open.
     pub(crate) async fn reopen(self) -> Self {
         let Self { store, place, clock, ids } = self;
@@ -105,7 +122,8 @@ impl TestStore {
         match *self.place {
             Place::Memory => Kind::InMemory,
             Place::File(_) => Kind::Sqlite,
-            Place::Database { .. } => Kind::Postgres,
+            Place::Database { is_optimistic: false, .. } => Kind::Postgres,
+            Place::Database { is_optimistic: true, .. } => Kind::Optimistic,
         }
     }
 
@@ -151,7 +169,8 @@ impl Place {
         match kind {
             Kind::InMemory => Self::Memory,
             Kind::Sqlite => Self::File(tempfile::tempdir().unwrap()),
-            Kind::Postgres => create_database().await,
+            Kind::Postgres => create_database(false).await,
+            Kind::Optimistic => create_database(true).await,
         }
     }
 
@@ -172,7 +191,37 @@ async fn connect(place: &Place, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
         Place::Database { dsn, .. } => SeaStore::connect_postgres(&PostgresOptions::new(dsn)).await.unwrap(),
     };
     store.migrate().await.unwrap();
-    Arc::new(store.with_clock(clock))
+    let store = store.with_clock(clock);
+    match place {
+        Place::Database { is_optimistic: true, .. } => Arc::new(Optimistic(store)),
+        _ => Arc::new(store),
+    }
+}
+
+/// Begins every unit of work that writes without a transaction.
+struct Optimistic(SeaStore);
+
+#[async_trait]
+impl Store for Optimistic {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        self.0.begin_optimistic().await
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        self.0.begin_read().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.0.ping().await
+    }
+
+    async fn schema(&self) -> Result<SchemaState, StoreError> {
+        self.0.schema().await
+    }
+
+    fn pool(&self) -> PoolState {
+        self.0.pool()
+    }
 }
 
 fn file_of(folder: &TempDir) -> std::path::PathBuf {
@@ -190,7 +239,7 @@ async fn connect_cluster() -> PgConnection {
 }
 
 /// Makes an empty database. Its name says when it was made, so that the leftovers of killed tests can be told.
-async fn create_database() -> Place {
+async fn create_database(is_optimistic: bool) -> Place {
     let mut cluster = connect_cluster().await;
     let clock = "SELECT extract(epoch FROM clock_timestamp())::bigint";
     let now: i64 = cluster.fetch_one(clock).await.unwrap().get(0);
@@ -199,7 +248,7 @@ async fn create_database() -> Place {
     let name = format!("pointsman_test_{now}_{}_{number}", std::process::id());
     run_sql(&mut cluster, format!("CREATE DATABASE {name} TEMPLATE template0")).await.unwrap();
     let dsn = with_database(&cluster_dsn(), &name);
-    Place::Database { dsn, name }
+    Place::Database { dsn, name, is_optimistic }
 }
 
 async fn sweep(cluster: &mut PgConnection, now: i64) {

@@ -1,7 +1,8 @@
-//! Reading lock tables. Saving, looking, contention and races have files of their own.
+//! Reading lock tables. Saving, looking, contention, races and overtaking have files of their own.
 
 mod contention;
 mod looking;
+mod overtaken;
 mod race;
 mod saving;
 

@@ -17,12 +17,13 @@ mod samples;
 mod store;
 mod work;
 
-/// Makes three tests of each named case, one for each store.
+/// Makes four tests of each named case: one for each store, and one more for the other way to use `PostgreSQL`.
 macro_rules! on_every_store {
     ($($case:ident),+ $(,)?) => {
         $crate::on_every_store!(@ in_memory InMemory $($case)+);
         $crate::on_every_store!(@ sqlite Sqlite $($case)+);
         $crate::on_every_store!(@ postgres Postgres $($case)+);
+        $crate::on_every_store!(@ optimistic Optimistic $($case)+);
     };
     (@ $module:ident $kind:ident $($case:ident)+) => {
         mod $module {
@@ -34,6 +35,19 @@ macro_rules! on_every_store {
     };
 }
 use on_every_store;
+
+/// Makes three tests of each named case that is about waiting for one another: one for each store.
+macro_rules! on_every_locking_store {
+    ($($case:ident),+ $(,)?) => {
+        mod locking {
+            use super::{$($case),+};
+            $crate::on_every_store!(@ in_memory InMemory $($case)+);
+            $crate::on_every_store!(@ sqlite Sqlite $($case)+);
+            $crate::on_every_store!(@ postgres Postgres $($case)+);
+        }
+    };
+}
+use on_every_locking_store;
 
 /// Makes two tests of each named case, one for each database.
 macro_rules! on_every_database {

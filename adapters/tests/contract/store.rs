@@ -1,8 +1,8 @@
 //! Units of work: what is seen when, what is kept, what is refused.
 
 use crate::harness::{TestStore, default_project};
-use crate::on_every_store;
 use crate::samples::*;
+use crate::{on_every_locking_store, on_every_store};
 use chrono::TimeDelta;
 use domain::agents::Session;
 use domain::audit::Filter;
@@ -173,9 +173,10 @@ on_every_store!(
     what_is_not_committed_nobody_else_sees,
     a_commit_shows_everything_at_once,
     a_dropped_unit_of_work_leaves_nothing,
-    after_a_refused_write_nothing_can_be_kept,
     a_unit_of_work_that_only_reads_refuses_every_write,
     a_reader_never_waits_for_a_writer,
     the_clock_is_the_stores_and_goes_on_inside_a_unit_of_work,
     what_was_committed_is_there_at_another_door,
 );
+
+on_every_locking_store!(after_a_refused_write_nothing_can_be_kept);

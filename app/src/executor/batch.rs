@@ -7,7 +7,7 @@ use crate::executor::admission::{Admission, Application, Known, fingerprint, req
 use crate::executor::command::Happening;
 use crate::executor::hot::{ErasedCommand, ErasedResult, ErasedRuling, Tables, Who};
 use crate::executor::journal::{Journal, Refused, session_died, session_registered, session_started};
-use crate::executor::load::load;
+use crate::executor::load::{Touched, load};
 use crate::lane::Runner;
 use crate::refusal::{CallError, Refusal};
 use crate::watcher::{Committed, LOOK_INTERVAL};
@@ -22,10 +22,14 @@ use domain::locks::event::LockEvent;
 use domain::work::event::WorkEvent;
 use ports::store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How often a batch is tried whole before its commands are tried one by one.
 const WHOLE_TRIES_MAX: u32 = 3;
+
+/// How long the project's lock is taken first after another server got there first.
+const LOCKS_FIRST_FOR: Duration = Duration::from_secs(1);
 
 /// A command on its way through a lane.
 pub(super) struct HotJob {
@@ -38,7 +42,9 @@ pub(super) type HotResult = Result<(ErasedResult, bool), CallError>;
 
 /// Runs the batches of a lane.
 pub(super) struct BatchRunner {
-    pub(super) core: Arc<Core>,
+    core: Arc<Core>,
+    /// When another server last got there first.
+    met_others_at: Mutex<Option<Instant>>,
 }
 
 #[async_trait]
@@ -58,6 +64,17 @@ impl Runner<HotJob, HotResult> for BatchRunner {
 }
 
 impl BatchRunner {
+    /// One for a lane.
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core, met_others_at: Mutex::default() }
+    }
+
+    /// Whether others were met a moment ago, who would be met again.
+    fn meets_others(&self) -> bool {
+        let at = *self.met_others_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < LOCKS_FIRST_FOR)
+    }
+
     async fn run_project(&self, jobs: &[&HotJob]) -> Vec<HotResult> {
         match self.try_whole(jobs).await {
             Ok(results) => results,
@@ -80,6 +97,7 @@ impl BatchRunner {
             match self.attempt(jobs).await {
                 Err(StoreError::Conflict { what }) if tries < WHOLE_TRIES_MAX => {
                     tracing::debug!(what, tries, jobs = jobs.len(), "somebody else got there first");
+                    *self.met_others_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                     tokio::time::sleep(self.core.jitter(tries)).await;
                     tries += 1;
                 }
@@ -91,11 +109,14 @@ impl BatchRunner {
     async fn attempt(&self, jobs: &[&HotJob]) -> Result<Vec<HotResult>, StoreError> {
         let Some(first) = jobs.first() else { return Ok(Vec::new()) };
         let project = &first.call.project;
-        let mut uow = self.core.store.begin().await?;
-        let Some(head) = uow.lock_table_lock(project).await? else {
+        let touches = Touched::of(jobs);
+        // Alone with a project, nobody has to be kept out. With others, whoever does not lock would always come too late.
+        let store = &self.core.store;
+        let mut uow = if self.meets_others() { store.begin().await? } else { store.begin_optimistic().await? };
+        let Some(head) = uow.lock_table_lock_ahead(project, &touches.ahead()).await? else {
             return Ok(jobs.iter().map(|job| Ok((Err(unknown_project(job)), false))).collect());
         };
-        let (known, tables) = load(uow.as_mut(), project, head, jobs).await?;
+        let (known, tables) = load(uow.as_mut(), project, head, jobs, touches).await?;
         let mut batch = Batch {
             core: &self.core,
             known,

@@ -5,7 +5,7 @@ use crate::executor::batch::HotJob;
 use crate::executor::hot::{Choice, Tables, Touches, WorkTouches};
 use domain::agents::Session;
 use domain::idempotency::RequestName;
-use domain::ids::{ProjectId, ScheduleId, SessionId, TaskId};
+use domain::ids::{AgentId, ProjectId, ScheduleId, SessionId, TaskId};
 use domain::locks::changes::Loaded as LoadedLocks;
 use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::Token;
@@ -17,7 +17,7 @@ use domain::work::rank::Place;
 use domain::work::schedule::Schedule;
 use domain::work::table::WorkTable;
 use domain::work::task::Task;
-use ports::locks::TableHead;
+use ports::locks::{Ahead, TableHead};
 use ports::store::{StoreError, UnitOfWork};
 use ports::work::Candidates;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,13 +37,13 @@ pub(super) async fn load(
     project: &ProjectId,
     head: TableHead,
     jobs: &[&HotJob],
+    mut touches: Touched,
 ) -> Result<(Known, Tables), StoreError> {
-    let mut touches = Touched::of(jobs);
-    let names: Vec<RequestName> =
-        jobs.iter().filter_map(|job| request_name(&job.call)).collect::<BTreeSet<_>>().into_iter().collect();
-    let records = uow.idempotency_load(&names).await?;
+    let records = uow.idempotency_load(&touches.requests).await?;
     let records = records.into_iter().map(|record| (record.name.clone(), record)).collect();
-    let sessions = load_sessions(uow, project, jobs).await?;
+    let (named, default_of) = &touches.sessions;
+    let sessions = uow.sessions_load(project, named, default_of).await?;
+    let sessions = sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
     let known = Known { now: head.now, project: uow.project_find(project).await?, records, sessions };
     let dead = match touches.dead_sessions_max {
         0 => Vec::new(),
@@ -81,7 +81,9 @@ pub(super) async fn load(
 
 /// What all commands of a batch touch.
 #[derive(Default)]
-struct Touched {
+pub(super) struct Touched {
+    requests: Vec<RequestName>,
+    sessions: (Vec<SessionId>, Vec<AgentId>),
     keys: BTreeSet<LockKey>,
     tokens: BTreeSet<Token>,
     expired_rows_max: u32,
@@ -102,8 +104,17 @@ struct TouchedWork {
 }
 
 impl Touched {
-    fn of(jobs: &[&HotJob]) -> Self {
-        let mut all = Self::default();
+    pub(super) fn of(jobs: &[&HotJob]) -> Self {
+        let calls = || jobs.iter().map(|job| &job.call);
+        let requests: BTreeSet<RequestName> = calls().filter_map(request_name).collect();
+        let named: BTreeSet<SessionId> = calls().filter_map(|call| call.session.clone()).collect();
+        let default_of: BTreeSet<AgentId> =
+            calls().filter(|call| call.session.is_none()).map(|call| call.principal.agent.clone()).collect();
+        let mut all = Self {
+            requests: requests.into_iter().collect(),
+            sessions: (named.into_iter().collect(), default_of.into_iter().collect()),
+            ..Self::default()
+        };
         for job in jobs {
             let Touches { keys, tokens, own_session: _, expired_rows_max, dead_sessions_max, work, schedules } =
                 job.command.touches();
@@ -116,9 +127,30 @@ impl Touched {
         }
         all
     }
+
+    /// What [`load`] is going to ask for, whatever it finds.
+    pub(super) fn ahead(&self) -> Ahead {
+        let Self { requests, sessions, keys, tokens, work, .. } = self;
+        Ahead {
+            idempotency_load: requests.clone(),
+            sessions_load: sessions.clone(),
+            leases_load: (!keys.is_empty()).then(|| KeyScope::overlapping(keys)),
+            leases_load_by_token: tokens.iter().copied().collect(),
+            tasks_load: listed(&work.tasks),
+            dependents_load: listed(&work.ending),
+            tasks_claimable: work.choices().map(|((filter, after), rows)| (filter.clone(), *after, rows)).collect(),
+            tasks_due: work.due_rows_max,
+        }
+    }
 }
 
 impl TouchedWork {
+    /// The choices, and how many candidates are loaded for each.
+    fn choices(&self) -> impl Iterator<Item = (&(ClaimFilter, Option<Place>), u32)> {
+        let rows = |wanted: &u32| wanted.saturating_add(CANDIDATES_SPARE).min(CANDIDATES_MAX);
+        self.choices.iter().map(move |(choice, wanted)| (choice, rows(wanted)))
+    }
+
     fn add(&mut self, touches: WorkTouches) {
         let WorkTouches { tasks, ending, depended_on, lock_keys, tokens, choice, due_rows_max } = touches;
         self.tasks.extend(tasks);
@@ -133,23 +165,6 @@ impl TouchedWork {
         }
         self.due_rows_max = self.due_rows_max.max(due_rows_max);
     }
-}
-
-async fn load_sessions(
-    uow: &mut dyn UnitOfWork,
-    project: &ProjectId,
-    jobs: &[&HotJob],
-) -> Result<BTreeMap<SessionId, Session>, StoreError> {
-    let callers = || jobs.iter().map(|job| &job.call);
-    let named: BTreeSet<SessionId> = callers().filter_map(|call| call.session.clone()).collect();
-    let default_of: BTreeSet<_> =
-        callers().filter(|call| call.session.is_none()).map(|call| call.principal.agent.clone()).collect();
-    if named.is_empty() && default_of.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let (named, default_of): (Vec<_>, Vec<_>) = (named.into_iter().collect(), default_of.into_iter().collect());
-    let sessions = uow.sessions_load(project, &named, &default_of).await?;
-    Ok(sessions.into_iter().map(|session| (session.id.clone(), session)).collect())
 }
 
 type Horizons = BTreeMap<(ClaimFilter, Option<Place>), Place>;
@@ -185,8 +200,7 @@ async fn load_work(
     if !touches.choices.is_empty() {
         loaded.running = uow.tasks_running(project).await?;
     }
-    for ((filter, after), wanted) in &touches.choices {
-        let rows_max = wanted.saturating_add(CANDIDATES_SPARE).min(CANDIDATES_MAX);
+    for ((filter, after), rows_max) in touches.choices() {
         let candidates = Candidates { filter, running: &loaded.running, after: *after, rows_max };
         let found = uow.tasks_claimable(project, candidates).await?;
         if found.len() >= rows_max as usize

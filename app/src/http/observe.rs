@@ -60,7 +60,7 @@ impl<E: Endpoint> Endpoint for Observed<E> {
             http.response.status_code = Empty,
             request_id = &*request_id,
         );
-        let trace_id = self.join_trace(&span, request.headers());
+        let Trace { id: trace_id, is_recorded } = self.join_trace(&span, request.headers());
         let remote = self.access_log.then(|| request.remote_addr().to_string());
         request.set_data(RequestContext { request_id: Arc::clone(&request_id), trace_id });
         let pending = Pending { metrics: &self.metrics, method, started: Instant::now(), is_answered: false };
@@ -74,11 +74,14 @@ impl<E: Endpoint> Endpoint for Observed<E> {
         if let Some(problem) = response.data::<Problem>() {
             self.metrics.refusal(problem.kind().slug);
         }
-        span.record("otel.name", format_args!("{method} {route}").to_string());
-        span.record("http.route", route);
-        span.record("http.response.status_code", status);
-        if status >= 500 {
-            span.record("otel.status_code", "ERROR");
+        // For the trace alone: nothing is logged in this span from here on but the line below.
+        if is_recorded {
+            span.record("otel.name", format_args!("{method} {route}").to_string());
+            span.record("http.route", route);
+            span.record("http.response.status_code", status);
+            if status >= 500 {
+                span.record("otel.status_code", "ERROR");
+            }
         }
         if let Some(remote) = remote {
             tracing::info!(parent: &span, method, route, status, seconds, remote, "answered");
@@ -89,7 +92,7 @@ impl<E: Endpoint> Endpoint for Observed<E> {
 
 impl<E> Observed<E> {
     /// Makes the span part of the caller's trace, if the headers name one, and tells which trace it is in.
-    fn join_trace(&self, span: &Span, headers: &HeaderMap) -> Option<Arc<str>> {
+    fn join_trace(&self, span: &Span, headers: &HeaderMap) -> Trace {
         let parent = self.propagator.extract(&TraceHeaders(headers));
         let caller = parent.span().span_context().clone();
         if caller.is_valid() {
@@ -97,8 +100,16 @@ impl<E> Observed<E> {
             let _ = span.set_parent(parent);
         }
         let own = span.context().span().span_context().clone();
-        [own, caller].iter().find(|context| context.is_valid()).map(|context| context.trace_id().to_string().into())
+        let id = [&own, &caller].into_iter().find(|context| context.is_valid());
+        Trace { id: id.map(|context| context.trace_id().to_string().into()), is_recorded: own.is_valid() }
     }
+}
+
+/// The trace a request is in.
+struct Trace {
+    id: Option<Arc<str>>,
+    /// Whether it is sent anywhere.
+    is_recorded: bool,
 }
 
 struct TraceHeaders<'a>(&'a HeaderMap);

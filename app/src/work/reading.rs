@@ -146,7 +146,7 @@ impl ReadRunner {
                 with_dependencies.extend(&job.tasks);
             }
         }
-        let mut uow = self.store.begin_read().await?;
+        let mut uow = self.store.begin_glance().await?;
         let mut read: BTreeMap<&ProjectId, Readings> = BTreeMap::new();
         for (project, (tasks, with_dependencies)) in wanted {
             let tasks: Vec<TaskId> = tasks.into_iter().collect();

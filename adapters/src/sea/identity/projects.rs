@@ -6,6 +6,7 @@ use domain::identity::project::Project;
 use domain::ids::ProjectId;
 use domain::page::{Page, PageSize};
 use ports::identity::ProjectRepository;
+use ports::locks::LockRepository;
 use ports::store::StoreError;
 use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -13,8 +14,9 @@ const TABLE: &str = "projects";
 
 mod row {
     use sea_orm::entity::prelude::*;
+    use serde::Deserialize;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
     #[sea_orm(table_name = "projects")]
     pub(super) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
@@ -56,7 +58,7 @@ impl From<&Project> for row::ActiveModel {
 #[async_trait]
 impl ProjectRepository for SeaUnitOfWork {
     async fn project_find(&mut self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
-        let mut found = self.find_all(row::Entity::find_by_id(id.as_str()), TABLE).await?;
+        let mut found = self.find_all_ahead(row::Entity::find_by_id(id.as_str()), TABLE).await?;
         Ok(found.pop())
     }
 
@@ -92,6 +94,8 @@ impl ProjectRepository for SeaUnitOfWork {
             .filter(row::Column::ProjectId.eq(project.id.as_str()))
             .filter(row::Column::ArchivedAtUs.is_null());
         let written = self.run_query(&update, TABLE).await?;
-        self.expect_rows(written, 1, TABLE)
+        self.expect_rows(written, 1, TABLE)?;
+        // Whoever decides under the project's lock table has read that it is not archived.
+        self.lock_table_lock(&project.id).await.map(|_| ())
     }
 }

@@ -9,7 +9,7 @@ use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Toke
 use domain::locks::stored::StoredLease;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) const LEASES: &str = "leases";
 pub(super) const HISTORY: &str = "lease_history";
@@ -48,7 +48,7 @@ pub(super) const HISTORY_COLUMNS: [Column; 13] = [
     ("forced_reason", Kind::Text),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize)]
+#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
 pub(super) struct LeaseRow {
     project_id: String,
     token: i64,
@@ -97,9 +97,10 @@ impl LeaseRow {
 }
 
 /// A row and until when its session lives.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct StoredLeaseRow {
     #[sea_orm(nested)]
+    #[serde(flatten)]
     lease: LeaseRow,
     session_until_us: i64,
 }
@@ -117,7 +118,7 @@ impl TryFrom<StoredLeaseRow> for StoredLease {
     }
 }
 
-#[derive(Debug, FromQueryResult, Serialize)]
+#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
 pub(super) struct HistoryRow {
     #[sea_orm(nested)]
     #[serde(flatten)]

@@ -9,7 +9,7 @@ use domain::locks::stored::StoredWaiter;
 use domain::locks::wants::Wants;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(super) const WAITERS: &str = "waiters";
@@ -29,7 +29,7 @@ pub(super) const WAITER_COLUMNS: [Column; 9] = [
     ("kept_until_us", Kind::Int),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize)]
+#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
 pub(super) struct WaiterRow {
     project_id: String,
     place: i64,
@@ -85,9 +85,10 @@ impl TryFrom<WaiterRow> for Waiter {
 }
 
 /// A row and until when its session lives.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct StoredWaiterRow {
     #[sea_orm(nested)]
+    #[serde(flatten)]
     waiter: WaiterRow,
     session_until_us: i64,
 }

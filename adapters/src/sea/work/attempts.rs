@@ -8,7 +8,7 @@ use domain::work::attempt::{Attempt, AttemptEnd};
 use domain::work::content::Payload;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
@@ -81,7 +81,7 @@ impl TryFrom<AttemptRow> for Attempt {
 }
 
 /// A result as it is read.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct ResultRow {
     task_id: Uuid,
     result: String,

@@ -10,7 +10,7 @@ use domain::work::content::{Content, Description, Payload, Title};
 use domain::work::task::Task;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
@@ -60,7 +60,7 @@ impl<'a> NewRow<'a> {
 }
 
 /// What agents read of a task, as it is read.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct ContentRow {
     id: Uuid,
     title: String,
@@ -86,7 +86,7 @@ impl TryFrom<ContentRow> for (TaskId, Content) {
 }
 
 /// What a task is called, as it is read.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct TitleRow {
     id: Uuid,
     title: String,

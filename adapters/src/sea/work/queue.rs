@@ -12,6 +12,7 @@ use domain::work::task::Status;
 use ports::store::StoreError;
 use ports::work::Candidates;
 use sea_orm::{FromQueryResult, Value};
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -179,7 +180,7 @@ impl TryFrom<ProjectRow> for ProjectId {
     }
 }
 
-#[derive(FromQueryResult)]
+#[derive(FromQueryResult, Deserialize)]
 pub(super) struct RunningRow {
     concurrency_key: String,
     n: i64,

@@ -68,7 +68,7 @@ fn state_text(task: &Task) -> Result<String, StoreError> {
 }
 
 /// A task as it is read.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct TaskRow {
     id: Uuid,
     state: String,
@@ -249,7 +249,7 @@ pub(super) struct DependencyRow<'a> {
 }
 
 /// A dependency as it is read.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct EdgeRow {
     task_id: Uuid,
     depends_on: Uuid,

@@ -51,7 +51,7 @@ impl SeaUnitOfWork {
             self.dialect.records("$2", &STATE_COLUMNS)
         );
         let statement = self.statement(sql, [project.as_str().into(), rows.into()]);
-        self.run(statement, STATES).await.map(|_| ())
+        self.write(statement, None, STATES).await
     }
 
     /// Replaces what is stored of tasks; a conflict unless each is stored as it was.
@@ -88,8 +88,7 @@ impl SeaUnitOfWork {
             self.due_us(),
         );
         let statement = self.statement(sql, [project.as_str().into(), rows.into()]);
-        let written = self.run(statement, STATES).await?;
-        self.expect_rows(written, changed.len() as u64, STATES)
+        self.write(statement, Some(changed.len() as u64), STATES).await
     }
 
     /// When there is something to do about the task of a row `r`: as it says, or when its session ended if that was

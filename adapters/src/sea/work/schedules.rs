@@ -3,7 +3,7 @@
 
 use crate::sea::clock::to_us;
 use crate::sea::error::{corrupt, failed};
-use crate::sea::unit::SeaUnitOfWork;
+use crate::sea::unit::{Access, SeaUnitOfWork};
 use crate::sea::work::rows::to_text;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -90,6 +90,9 @@ impl SeaUnitOfWork {
 #[async_trait]
 impl ScheduleRepository for SeaUnitOfWork {
     async fn schedule_find(&mut self, project: &ProjectId, id: ScheduleId) -> Result<Option<Schedule>, StoreError> {
+        if self.access == Access::Write {
+            self.hold().await?;
+        }
         let condition = format!("project_id = $1 AND id = $2{}", self.for_update());
         let mut found = self.schedules(&condition, [project.as_str().into(), id.uuid().into()]).await?;
         Ok(found.pop().map(|(_, schedule)| schedule))

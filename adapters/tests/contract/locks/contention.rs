@@ -1,7 +1,7 @@
 //! Two units of work that want one lock table.
 
 use crate::harness::{TestStore, default_project};
-use crate::on_every_store;
+use crate::on_every_locking_store;
 use crate::samples::*;
 use domain::locks::changes::Changes;
 use domain::locks::key::KeyScope;
@@ -79,7 +79,7 @@ async fn lock_tables_of_two_projects_do_not_wait_for_each_other(store: Arc<TestS
     first.commit().await.unwrap();
 }
 
-on_every_store!(
+on_every_locking_store!(
     who_comes_second_waits_and_then_sees_leases_and_counter_of_the_first,
     the_clock_is_read_after_the_wait_for_the_lock,
     a_dropped_unit_of_work_lets_the_next_one_in,

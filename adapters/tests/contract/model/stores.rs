@@ -26,7 +26,7 @@ thread_local! {
 impl Stores {
     pub(super) fn open() -> Self {
         let runtime = runtime();
-        let kinds = [Kind::InMemory, Kind::Sqlite, Kind::Postgres];
+        let kinds = [Kind::InMemory, Kind::Sqlite, Kind::Postgres, Kind::Optimistic];
         let places: Vec<Arc<Place>> =
             kinds.into_iter().map(|kind| Arc::new(runtime.block_on(Place::make(kind)))).collect();
         let open = |place: &Arc<Place>| runtime.block_on(TestStore::open(Arc::clone(place)));

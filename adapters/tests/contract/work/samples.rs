@@ -300,10 +300,10 @@ pub(crate) async fn try_save(store: &TestStore, project: &ProjectId, changes: &C
     let past = changes.attempts.iter().map(|attempt| attempt.token.value());
     let last_token = of_new.chain(of_changed).chain(past).max().unwrap_or(0).max(head.last_token);
     let locks = domain::locks::changes::Changes { last_token: Some(last_token), ..Default::default() };
-    uow.tasks_save(project, changes).await.map_err(|error| format!("{error:?}"))?;
-    uow.lock_table_save(project, head, &locks).await.unwrap();
-    uow.commit().await.unwrap();
-    Ok(())
+    let in_words = |error| format!("{error:?}");
+    uow.tasks_save(project, changes).await.map_err(in_words)?;
+    uow.lock_table_save(project, head, &locks).await.map_err(in_words)?;
+    uow.commit().await.map_err(in_words)
 }
 
 pub(crate) async fn save_work(store: &TestStore, project: &ProjectId, changes: Changes) {

@@ -2,8 +2,8 @@
 
 use super::samples::*;
 use crate::harness::{TestStore, default_project};
-use crate::on_every_store;
 use crate::samples::*;
+use crate::{on_every_locking_store, on_every_store};
 use domain::ids::ProjectId;
 use domain::locks::lease::Token;
 use domain::page::Page;
@@ -229,8 +229,9 @@ on_every_store!(
     one_fewer_to_wait_for_is_not_counted_twice,
     an_unknown_task_cannot_change,
     a_task_is_never_leased_twice,
-    a_failed_save_can_only_be_dropped,
     a_task_changes_only_under_the_lock_of_its_project,
     who_only_reads_cannot_save,
     projects_see_nothing_of_each_other,
 );
+
+on_every_locking_store!(a_failed_save_can_only_be_dropped);
