@@ -54,6 +54,9 @@
 //! | a heartbeat outlasts the grace of a cancel | rules |
 //! | a lease reaches past the deadline; nobody looks at deadlines | rules, model |
 //! | nobody asks what a task requires | rules, model |
+//! | a task is written over that is not as it was loaded | `work/saving` |
+//! | what those have who died is not found to be due | `work/due` |
+//! | the store leaves out keys that have room | `work/claimable` |
 
 mod command;
 mod ledger;
