@@ -1,5 +1,5 @@
 use crate::sea::clock::{instant, instant_maybe, to_us};
-use crate::sea::dialect::{Column, Kind};
+use crate::sea::dialect::{Column, IF_STILL, Kind};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
@@ -143,7 +143,7 @@ impl SeaUnitOfWork {
         let rows = self.check(rows)?;
         let sql = format!(
             "UPDATE {TABLE} AS s SET {set} FROM {} \
-             WHERE s.project_id = r.project_id AND s.id = r.id AND s.ended_at_us IS NULL{condition}",
+             WHERE {IF_STILL} AND s.project_id = r.project_id AND s.id = r.id AND s.ended_at_us IS NULL{condition}",
             self.dialect.records("$1", &CHANGED)
         );
         let statement = self.statement(sql, [rows.into()]);

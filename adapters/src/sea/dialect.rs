@@ -237,9 +237,13 @@ impl Dialect {
         let (names, values) = (names.join(", "), values.join(", "));
         let source = self.records("$1", columns);
         // Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
-        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {source} WHERE true {tail}")
+        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {source} WHERE {IF_STILL} {tail}")
     }
 }
+
+/// Stands among the conditions of whatever a unit of work writes. Where nothing was locked, it is replaced by the question
+/// whether what was read is still true, see [`crate::sea::optimistic`]; elsewhere nobody has to ask.
+pub(super) const IF_STILL: &str = "(true /* if still */)";
 
 /// The least text that is greater than every text with this prefix; `None` if there is none.
 pub(super) fn prefix_end(prefix: &str) -> Option<String> {

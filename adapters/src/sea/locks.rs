@@ -4,7 +4,7 @@ mod look;
 mod waiters;
 
 use crate::sea::clock::to_us;
-use crate::sea::dialect::{Column, Kind, prefix_end};
+use crate::sea::dialect::{Column, IF_STILL, Kind, prefix_end};
 use crate::sea::epoch::EpochCause;
 use crate::sea::error::failed;
 use crate::sea::locks::leases::{
@@ -124,7 +124,10 @@ impl SeaUnitOfWork {
             return Ok(());
         }
         let tokens = tokens_of(ended.iter().map(|ended| &ended.lease.token));
-        let sql = format!("DELETE FROM leases WHERE project_id = $1 AND token {}", self.dialect.any("$2", Kind::Int));
+        let sql = format!(
+            "DELETE FROM leases WHERE {IF_STILL} AND project_id = $1 AND token {}",
+            self.dialect.any("$2", Kind::Int)
+        );
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.ints(&tokens)]);
         self.write(statement, None, LEASES).await?;
         let rows: Vec<HistoryRow> = ended.iter().map(|ended| HistoryRow::of(project, ended)).collect();
@@ -143,7 +146,7 @@ impl SeaUnitOfWork {
         if !changes.waiters_removed.is_empty() {
             let tickets: Vec<Uuid> = changes.waiters_removed.iter().map(|ticket| ticket.uuid()).collect();
             let any = self.dialect.any("$2", Kind::Uuid);
-            let sql = format!("DELETE FROM waiters WHERE project_id = $1 AND ticket {any}");
+            let sql = format!("DELETE FROM waiters WHERE {IF_STILL} AND project_id = $1 AND ticket {any}");
             let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&tickets)]);
             self.write(statement, None, WAITERS).await?;
         }

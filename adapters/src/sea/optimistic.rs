@@ -5,6 +5,7 @@
 //! true as long as the revision stands, and the statement that writes raises it, or writes nothing.
 
 use crate::sea::clock::CLOCK_US;
+use crate::sea::dialect::IF_STILL;
 use crate::sea::source::Loose;
 use domain::ids::ProjectId;
 use ports::locks::TableHead;
@@ -66,20 +67,22 @@ impl Optimistic {
         query(&mut self.loose.connection, statement).await
     }
 
-    /// Writes everything that waits, if the lock table is still what was read, and becomes `now`. A table that is not is
-    /// an error of its own, [`is_overtaken`].
-    pub(super) async fn write(self, now: Option<TableHead>) -> Result<(), DbErr> {
+    /// Writes everything that waits, if the lock table is still what was read, and becomes `now`; answers whether it is.
+    /// A part that does not write the rows it had to is an error of its own, [`is_overtaken`].
+    pub(super) async fn write(self, now: Option<TableHead>) -> Result<bool, DbErr> {
         let Self { mut loose, read, later, reads } = self;
-        let Some(read) = read else { return Ok(()) };
+        let Some(read) = read else { return Ok(true) };
         let now = now.unwrap_or(read.head);
         let statement = if !later.is_empty() || now != read.head {
             all_in_one(&read, now, later)
         } else if reads > 1 {
             still(&read)
         } else {
-            return Ok(());
+            return Ok(true);
         };
-        query(&mut loose.connection, statement).await.map(drop)
+        let row = query(&mut loose.connection, statement).await?.pop();
+        let stands: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(stands == Some(1))
     }
 }
 
@@ -92,24 +95,28 @@ async fn query(connection: &mut PgConnection, statement: Statement) -> Result<Ve
     Ok(rows.into_iter().map(QueryResult::from).collect())
 }
 
-/// `division_by_zero`, by which a statement of ours says that what was read is not true any more. Nothing else divides.
+/// `division_by_zero`, by which a statement of ours says that a part of it did not write what it had to, so that nothing
+/// of it is kept. Nothing else divides.
 const OVERTAKEN: &str = "22012";
 
-/// Whether a statement said that the lock table is not what was read, or did not write what it had to.
+/// Whether a part of a statement did not write what it had to.
 pub(super) fn is_overtaken(error: &DbErr) -> bool {
     let DbErr::Query(RuntimeErr::SqlxError(error)) = error else { return false };
     matches!(&**error, sea_orm::SqlxError::Database(complaint) if complaint.code().as_deref() == Some(OVERTAKEN))
 }
 
-/// All writes as one statement. Each waits for the one before: they are run as their counts are asked for, one after the
-/// other, and the first that is not as it must be ends the statement, which then has written nothing.
+/// All writes as one statement, which answers first whether the table was what was read: 1, or 0 and nothing is written,
+/// without an error that would fill the log of a database on which servers meet. Each part waits for the guard by its
+/// [`IF_STILL`], and for the one before, as they are run when their counts are asked for. A part that has no such
+/// condition, or does not write the rows it had to, ends the statement, which then has written nothing.
 fn all_in_one(read: &Read, now: TableHead, later: Vec<Later>) -> Statement {
     let Statement { sql: guard, values, .. } = read.guard(now);
     let mut values: Vec<Value> = values.into_iter().flatten().collect();
     let mut with = format!("WITH guard AS ({guard} RETURNING 1)");
-    let mut counts = "SELECT 1 / (SELECT count(*) FROM guard)".to_owned();
+    let stands = if later.iter().all(|part| part.statement.sql.contains(IF_STILL)) { "" } else { "1 / " };
+    let mut counts = format!("SELECT {stands}(SELECT count(*) FROM guard)");
     for (at, Later { statement, rows, what: _ }) in later.into_iter().enumerate() {
-        let part = renumbered(&statement.sql, values.len());
+        let part = renumbered(&statement.sql, values.len()).replace(IF_STILL, "EXISTS (SELECT 1 FROM guard)");
         values.extend(statement.values.into_iter().flatten());
         // Writing to a string cannot fail.
         let _ = write!(with, ", w{at} AS ({part} RETURNING 1)");
@@ -117,7 +124,9 @@ fn all_in_one(read: &Read, now: TableHead, later: Vec<Later>) -> Statement {
             None => write!(counts, ", (SELECT count(*) FROM w{at})"),
             Some(rows) => {
                 values.push(i64::try_from(rows).unwrap_or(i64::MAX).into());
-                write!(counts, ", 1 / (CASE WHEN (SELECT count(*) FROM w{at}) = ${} THEN 1 ELSE 0 END)", values.len())
+                let wanted =
+                    format!("(SELECT count(*) FROM guard) = 0 OR (SELECT count(*) FROM w{at}) = ${}", values.len());
+                write!(counts, ", 1 / (CASE WHEN {wanted} THEN 1 ELSE 0 END)")
             }
         };
     }
@@ -126,7 +135,7 @@ fn all_in_one(read: &Read, now: TableHead, later: Vec<Later>) -> Statement {
 
 /// Whether the lock table is still what was read.
 fn still(read: &Read) -> Statement {
-    let sql = "SELECT 1 / count(*) FROM lock_tables WHERE project_id = $1 AND revision = $2 AND last_token = $3";
+    let sql = "SELECT count(*) FROM lock_tables WHERE project_id = $1 AND revision = $2 AND last_token = $3";
     let values = [read.project.as_str().into(), read.revision.into(), read.head.last_token.into()];
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }

@@ -341,7 +341,7 @@ impl SeaUnitOfWork {
             On::Optimistic(optimistic) => {
                 let now = optimistic.read.as_ref().and_then(|read| self.tables.get(&read.project)).copied();
                 let done = timeout(self.statement_timeout, optimistic.write(now)).await;
-                self.settle(done, "the commit")
+                if self.settle(done, "the commit")? { Ok(()) } else { Err(StoreError::Conflict { what: OVERTAKEN }) }
             }
             On::Nothing => Err(failed(NoConnection)),
         }

@@ -34,7 +34,7 @@ const CONTENDED: &str = "contended acquire+release, 4 files for all, waiting";
 const READS: [(&str, &str); 3] = [
     ("lock status", "/v1/locks/status?key=shared/src/file_0.rs"),
     ("lock list, empty", "/v1/locks?limit=50"),
-    ("me, which reads nothing", "/v1/me"),
+    ("me", "/v1/me"),
 ];
 
 /// What has been measured so far.

@@ -1,5 +1,6 @@
 //! Writing tasks: one statement for each table that is touched, however many there are.
 
+use crate::sea::dialect::IF_STILL;
 use crate::sea::error::failed;
 use crate::sea::unit::SeaUnitOfWork;
 use crate::sea::work::attempts::{ATTEMPT_COLUMNS, ATTEMPTS, NewAttemptRow};
@@ -46,7 +47,7 @@ impl SeaUnitOfWork {
         let sql = format!(
             "INSERT INTO task_states ({STATE_FIELDS}) SELECT $1, r.id, r.submitted_at_us, r.ready_rank_us, {}, \
              r.since_us, r.concurrency_limit, r.status, r.task_type, r.labels, r.concurrency_key, r.agent_id, \
-             r.session_id, r.state FROM {}",
+             r.session_id, r.state FROM {} WHERE {IF_STILL}",
             self.due_us(),
             self.dialect.records("$2", &STATE_COLUMNS)
         );
@@ -81,7 +82,7 @@ impl SeaUnitOfWork {
             "INSERT INTO task_states ({STATE_FIELDS}) \
              SELECT $1, found.id, found.submitted_at_us, r.ready_rank_us, {}, r.since_us, found.concurrency_limit, \
              r.status, found.task_type, found.labels, found.concurrency_key, r.agent_id, r.session_id, r.state \
-             FROM {found} WHERE true ON CONFLICT (project_id, id) DO UPDATE \
+             FROM {found} WHERE {IF_STILL} ON CONFLICT (project_id, id) DO UPDATE \
              SET ready_rank_us = excluded.ready_rank_us, due_us = excluded.due_us, since_us = excluded.since_us, \
              status = excluded.status, agent_id = excluded.agent_id, session_id = excluded.session_id, \
              state = excluded.state",
