@@ -20,7 +20,7 @@ const LINGER_MAX: Duration = Duration::from_secs(1);
 /// The environment of the process.
 pub type Variables = Vec<(OsString, OsString)>;
 
-/// Coordinates fleets of AI agents: locks with fencing tokens, waiting in line, and an audit log.
+/// Coordinates fleets of AI agents: locks with fencing tokens, a work queue, and an audit log.
 #[derive(Debug, Parser)]
 #[command(name = "pointsman", version, about, propagate_version = true)]
 pub struct Cli {

@@ -177,6 +177,26 @@ fn renumbered(sql: &str, by: usize) -> String {
 mod tests {
     use super::*;
 
+    fn written(conditions: &[&str]) -> String {
+        let project = ProjectId::parse("default").unwrap();
+        let head = TableHead { now: chrono::DateTime::UNIX_EPOCH, last_token: 1, version: 1 };
+        let part = |condition: &&str| Later {
+            statement: Statement::from_string(DbBackend::Postgres, format!("DELETE FROM waiters WHERE {condition}")),
+            rows: None,
+            what: "waiters",
+        };
+        all_in_one(&Read { project, head, revision: 1 }, head, conditions.iter().map(part).collect()).sql
+    }
+
+    #[test]
+    fn a_part_that_would_not_ask_the_guard_is_ended_by_an_error() {
+        let asking = written(&[IF_STILL, IF_STILL]);
+        assert_eq!(asking.matches("EXISTS (SELECT 1 FROM guard)").count(), 2);
+        assert!(asking.contains("SELECT (SELECT count(*) FROM guard)"), "{asking}");
+        let careless = written(&[IF_STILL, "true"]);
+        assert!(careless.contains("SELECT 1 / (SELECT count(*) FROM guard)"), "{careless}");
+    }
+
     #[test]
     fn arguments_are_counted_from_further_on() {
         assert_eq!(renumbered("a = $1 AND b = $12 OR $2", 30), "a = $31 AND b = $42 OR $32");
