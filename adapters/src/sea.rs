@@ -7,6 +7,7 @@
 mod agents;
 mod ahead;
 mod audit;
+mod batch;
 mod bell;
 mod clock;
 pub mod connect;

@@ -70,7 +70,7 @@ CREATE TABLE waiters (
     ticket uuid NOT NULL,
     agent_id text COLLATE "C" NOT NULL,
     session_id text COLLATE "C" NOT NULL,
-    wants jsonb NOT NULL,
+    wants text COLLATE "C" NOT NULL,
     reason text COLLATE "C",
     joined_at_us bigint NOT NULL,
     kept_until_us bigint NOT NULL,

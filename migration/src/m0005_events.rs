@@ -13,7 +13,7 @@ CREATE TABLE facts (
     at_us bigint NOT NULL,
     kind text COLLATE "C" NOT NULL,
     subject text COLLATE "C" NOT NULL,
-    body jsonb NOT NULL,
+    body text COLLATE "C" NOT NULL,
     PRIMARY KEY (project_id, xid, seq)
 );
 "#,

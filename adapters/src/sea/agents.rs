@@ -1,4 +1,5 @@
 use crate::sea::clock::{instant, instant_maybe, to_us};
+use crate::sea::batch::{Batch, Cell};
 use crate::sea::dialect::{Column, IF_STILL, Kind};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
@@ -10,7 +11,7 @@ use domain::page::{Page, PageSize};
 use ports::agents::{SessionFilter, SessionRepository};
 use ports::store::StoreError;
 use sea_orm::{FromQueryResult, Value};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 const TABLE: &str = "sessions";
 const FIELDS: &str = "project_id, id, agent_id, is_default, ttl_seconds, offers, started_at_us, last_seen_at_us, \
@@ -41,7 +42,7 @@ const CHANGED: [Column; 8] = [
     ("locked_at_us", Kind::Int),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 struct Row {
     project_id: String,
     id: String,
@@ -53,14 +54,6 @@ struct Row {
     last_seen_at_us: i64,
     live_until_us: i64,
     ended_at_us: Option<i64>,
-}
-
-/// A row and when the table that guards it was locked.
-#[derive(Serialize)]
-struct GuardedRow {
-    #[serde(flatten)]
-    row: Row,
-    locked_at_us: i64,
 }
 
 /// A write of a session whose project's lock table was not locked before.
@@ -89,25 +82,35 @@ impl TryFrom<Row> for Session {
     }
 }
 
-impl TryFrom<&Session> for Row {
-    type Error = StoreError;
+/// A session in the order of [`COLUMNS`].
+fn new_cells(session: &Session) -> Result<[Cell<'_>; COLUMNS.len()], StoreError> {
+    let Session { project, id, agent, is_default, ttl, offers, started_at, last_seen_at, live_until, ended_at } = session;
+    Ok([
+        project.as_str().into(),
+        id.as_str().into(),
+        agent.as_str().into(),
+        (*is_default).into(),
+        ttl.seconds().into(),
+        serde_json::to_string(offers).map_err(failed)?.into(),
+        to_us(*started_at).into(),
+        to_us(*last_seen_at).into(),
+        to_us(*live_until).into(),
+        ended_at.map(to_us).into(),
+    ])
+}
 
-    fn try_from(session: &Session) -> Result<Self, StoreError> {
-        let Session { project, id, agent, is_default, ttl, offers, started_at, last_seen_at, live_until, ended_at } =
-            session;
-        Ok(Self {
-            project_id: project.as_str().to_owned(),
-            id: id.as_str().to_owned(),
-            agent_id: agent.as_str().to_owned(),
-            is_default: *is_default,
-            ttl_seconds: ttl.seconds().into(),
-            offers: serde_json::to_string(offers).map_err(failed)?,
-            started_at_us: to_us(*started_at),
-            last_seen_at_us: to_us(*last_seen_at),
-            live_until_us: to_us(*live_until),
-            ended_at_us: ended_at.map(to_us),
-        })
-    }
+/// What changed of a session, and when the table that guards it was locked, in the order of [`CHANGED`].
+fn changed_cells(session: &Session, locked_at: DateTime<Utc>) -> Result<[Cell<'_>; CHANGED.len()], StoreError> {
+    Ok([
+        session.project.as_str().into(),
+        session.id.as_str().into(),
+        session.ttl.seconds().into(),
+        serde_json::to_string(&session.offers).map_err(failed)?.into(),
+        to_us(session.last_seen_at).into(),
+        to_us(session.live_until).into(),
+        session.ended_at.map(to_us).into(),
+        to_us(locked_at).into(),
+    ])
 }
 
 fn texts<T: ToString>(ids: &[T]) -> Vec<String> {
@@ -125,29 +128,23 @@ impl SeaUnitOfWork {
         self.read_rows(rows)
     }
 
-    fn guarded(&mut self, sessions: &[Session]) -> Result<Vec<GuardedRow>, StoreError> {
-        let guarded = sessions.iter().map(|session| match self.tables.get(&session.project) {
-            Some(head) => Ok(GuardedRow { row: session.try_into()?, locked_at_us: to_us(head.now) }),
-            None => Err(failed(NotLocked(session.project.clone()))),
-        });
-        let guarded = guarded.collect();
-        self.check(guarded)
+    /// When the table that guards a session was locked.
+    fn locked_at(&self, session: &Session) -> Result<DateTime<Utc>, StoreError> {
+        let head = self.tables.get(&session.project);
+        head.map(|head| head.now).ok_or_else(|| failed(NotLocked(session.project.clone())))
     }
 
     /// Changes rows whose end is not written down; a conflict unless all of them fit the condition.
     async fn change_sessions(&mut self, sessions: &[Session], set: &str, condition: &str) -> Result<(), StoreError> {
-        if sessions.is_empty() {
-            return Ok(());
-        }
-        let rows = serde_json::to_string(&self.guarded(sessions)?).map_err(failed);
-        let rows = self.check(rows)?;
+        let rows = sessions.iter().map(|session| changed_cells(session, self.locked_at(session)?));
+        let rows: Result<Vec<_>, StoreError> = rows.collect();
+        let batch = Batch::new(&CHANGED, self.check(rows)?);
         let sql = format!(
             "UPDATE {TABLE} AS s SET {set} FROM {} \
              WHERE {IF_STILL} AND s.project_id = r.project_id AND s.id = r.id AND s.ended_at_us IS NULL{condition}",
-            self.dialect.records("$1", &CHANGED)
+            self.dialect.batch(&CHANGED)
         );
-        let statement = self.statement(sql, [rows.into()]);
-        self.write(statement, Some(sessions.len() as u64), TABLE).await
+        self.write_batch(&sql, batch, &[], true, TABLE).await
     }
 }
 
@@ -230,8 +227,10 @@ impl SessionRepository for SeaUnitOfWork {
             // What is written about tasks afterwards looks at it.
             self.hold().await?;
         }
-        let rows = self.guarded(sessions)?;
-        self.insert_rows(TABLE, &COLUMNS, "", &rows).await
+        let rows = sessions.iter().map(|session| self.locked_at(session).and_then(|_| new_cells(session)));
+        let rows: Result<Vec<_>, StoreError> = rows.collect();
+        let batch = Batch::new(&COLUMNS, self.check(rows)?);
+        self.insert_rows(TABLE, "", batch).await
     }
 
     async fn sessions_seen(&mut self, sessions: &[Session]) -> Result<(), StoreError> {

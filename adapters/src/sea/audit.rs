@@ -1,5 +1,6 @@
 use crate::sea::clock::{instant, to_us};
-use crate::sea::dialect::{Column as BatchColumn, Kind, hex_uuid, json_text_maybe};
+use crate::sea::batch::{Batch, Cell};
+use crate::sea::dialect::{Column as BatchColumn, Kind};
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
@@ -24,8 +25,8 @@ const COLUMNS: [BatchColumn; 15] = [
     ("key_id", Kind::Text),
     ("operation", Kind::Text),
     ("target", Kind::Text),
-    ("before", Kind::Json),
-    ("after", Kind::Json),
+    ("before", Kind::Text),
+    ("after", Kind::Text),
     ("outcome", Kind::Text),
     ("repeats", Kind::Int),
     ("request_id", Kind::Text),
@@ -34,11 +35,9 @@ const COLUMNS: [BatchColumn; 15] = [
 ];
 
 mod row {
-    use super::{hex_uuid, json_text_maybe};
     use sea_orm::entity::prelude::*;
-    use serde::Serialize;
 
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "audit_entries")]
     pub(super) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
@@ -46,17 +45,14 @@ mod row {
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) at_us: i64,
         #[sea_orm(primary_key, auto_increment = false)]
-        #[serde(serialize_with = "hex_uuid")]
         pub(super) id: Uuid,
         pub(super) agent_id: String,
         pub(super) session_id: Option<String>,
         pub(super) key_id: String,
         pub(super) operation: String,
         pub(super) target: String,
-        #[serde(serialize_with = "json_text_maybe")]
-        pub(super) before: Option<Json>,
-        #[serde(serialize_with = "json_text_maybe")]
-        pub(super) after: Option<Json>,
+        pub(super) before: Option<String>,
+        pub(super) after: Option<String>,
         pub(super) outcome: String,
         pub(super) repeats: i64,
         pub(super) request_id: String,
@@ -94,6 +90,10 @@ impl TryFrom<row::Model> for Entry {
         let id = AuditEntryId::new(id);
         let name = format!("{project_id}/{id}");
         let session = session_id.map(|id| SessionId::parse(&id)).transpose();
+        let state = |column, text: Option<String>| {
+            let state = text.map(|text| serde_json::from_str(&text)).transpose();
+            state.map_err(|error| corrupt(TABLE, column, &name, error))
+        };
         Ok(Self {
             id,
             project: ProjectId::parse(&project_id).map_err(|error| corrupt(TABLE, "project_id", &name, error))?,
@@ -101,7 +101,7 @@ impl TryFrom<row::Model> for Entry {
             agent: AgentId::parse(&agent_id).map_err(|error| corrupt(TABLE, "agent_id", &name, error))?,
             session: session.map_err(|error| corrupt(TABLE, "session_id", &name, error))?,
             key: KeyId::parse(&key_id).map_err(|error| corrupt(TABLE, "key_id", &name, error))?,
-            change: Change { operation, target, before, after },
+            change: Change { operation, target, before: state("before", before)?, after: state("after", after)? },
             outcome,
             repeats: u32::try_from(repeats).map_err(|error| corrupt(TABLE, "repeats", &name, error))?,
             request_id,
@@ -111,47 +111,45 @@ impl TryFrom<row::Model> for Entry {
     }
 }
 
-impl From<&Entry> for row::Model {
-    fn from(entry: &Entry) -> Self {
-        let Entry {
-            id,
-            project,
-            at,
-            agent,
-            session,
-            key,
-            change: Change { operation, target, before, after },
-            outcome,
-            repeats,
-            request_id,
-            trace_id,
-            duration_us,
-        } = entry;
-        Self {
-            project_id: project.as_str().to_owned(),
-            at_us: to_us(*at),
-            id: id.uuid(),
-            agent_id: agent.as_str().to_owned(),
-            session_id: session.as_ref().map(|session| session.as_str().to_owned()),
-            key_id: key.as_str().to_owned(),
-            operation: operation.clone(),
-            target: target.clone(),
-            before: before.clone(),
-            after: after.clone(),
-            outcome: outcome.clone(),
-            repeats: i64::from(*repeats),
-            request_id: request_id.clone(),
-            trace_id: trace_id.clone(),
-            duration_us: *duration_us,
-        }
-    }
+/// An entry in the order of [`COLUMNS`].
+fn cells(entry: &Entry) -> [Cell<'_>; COLUMNS.len()] {
+    let Entry {
+        id,
+        project,
+        at,
+        agent,
+        session,
+        key,
+        change: Change { operation, target, before, after },
+        outcome,
+        repeats,
+        request_id,
+        trace_id,
+        duration_us,
+    } = entry;
+    [
+        project.as_str().into(),
+        to_us(*at).into(),
+        id.uuid().into(),
+        agent.as_str().into(),
+        session.as_ref().map(SessionId::as_str).into(),
+        key.as_str().into(),
+        operation.as_str().into(),
+        target.as_str().into(),
+        before.as_ref().map(ToString::to_string).into(),
+        after.as_ref().map(ToString::to_string).into(),
+        outcome.as_str().into(),
+        (*repeats).into(),
+        request_id.as_str().into(),
+        trace_id.as_deref().into(),
+        (*duration_us).into(),
+    ]
 }
 
 #[async_trait]
 impl AuditLog for SeaUnitOfWork {
     async fn audit_append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
-        let rows: Vec<row::Model> = entries.iter().map(row::Model::from).collect();
-        self.insert_rows(TABLE, &COLUMNS, "", &rows).await
+        self.insert_rows(TABLE, "", Batch::new(&COLUMNS, entries.iter().map(cells))).await
     }
 
     async fn audit_list(

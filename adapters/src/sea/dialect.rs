@@ -15,9 +15,7 @@ pub(super) enum Kind {
     Bool,
     /// As 32 hexadecimal digits in a batch.
     Uuid,
-    /// As text in a batch.
-    Json,
-    /// As hexadecimal digits in a batch.
+    /// As hexadecimal digits in JSON.
     Bytes,
 }
 
@@ -223,22 +221,37 @@ impl Dialect {
         }
     }
 
-    /// An INSERT of all rows of `$1`, a JSON array of objects. `tail` is what to do on conflict, or nothing.
+    /// An INSERT of all rows of a batch. `tail` is what to do on conflict, or nothing.
     pub(super) fn insert(self, table: &str, columns: &[Column], tail: &str) -> String {
         let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
         let values: Vec<String> = columns
             .iter()
             .map(|(column, kind)| match (self.is_postgres(), kind) {
-                (true, Kind::Json) => format!("{column}::jsonb"),
                 (true, Kind::Bytes) => format!("decode({column}, 'hex')"),
                 _ => (*column).to_owned(),
             })
             .collect();
         let (names, values) = (names.join(", "), values.join(", "));
-        let source = self.records("$1", columns);
+        let source = self.batch(columns);
         // Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
         format!("INSERT INTO {table} ({names}) SELECT {values} FROM {source} WHERE {IF_STILL} {tail}")
     }
+}
+
+/// The statement with its arguments counted from further on. None of ours has a dollar sign for anything else.
+pub(super) fn renumbered(sql: &str, by: usize) -> String {
+    let mut pieces = sql.split('$');
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = piece.split_at(digits);
+        // Writing to a string cannot fail.
+        let _ = match number.parse::<usize>() {
+            Ok(number) => write!(out, "${}{rest}", number + by),
+            Err(_) => write!(out, "${piece}"),
+        };
+    }
+    out
 }
 
 /// Stands among the conditions of whatever a unit of work writes. Where nothing was locked, it is replaced by the question
@@ -261,21 +274,6 @@ pub(super) fn prefix_end(prefix: &str) -> Option<String> {
     None
 }
 
-/// For serde: a UUID as 32 hexadecimal digits.
-pub(super) fn hex_uuid<S: serde::Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&id.simple())
-}
-
-/// For serde: bytes as hexadecimal digits.
-pub(super) fn hex_bytes<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut digits = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    serializer.serialize_str(&digits)
-}
-
 /// For serde: bytes as PostgreSQL writes them in JSON, `\x` and hexadecimal digits.
 pub(super) fn bytes_of_hex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
@@ -285,26 +283,9 @@ pub(super) fn bytes_of_hex<'de, D: serde::Deserializer<'de>>(deserializer: D) ->
     bytes.ok_or_else(|| serde::de::Error::custom("these are no bytes in hexadecimal digits"))
 }
 
-/// For serde: a JSON value as text, so that `null` stays a value.
-pub(super) fn json_text<S: serde::Serializer>(value: &serde_json::Value, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-/// For serde: a JSON value as text, if there is one.
-#[expect(clippy::ref_option, reason = "serde asks for this shape")]
-pub(super) fn json_text_maybe<S: serde::Serializer>(
-    value: &Option<serde_json::Value>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => json_text(value, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::prefix_end;
+    use super::{prefix_end, renumbered};
 
     #[test]
     fn the_end_of_a_prefix_is_past_every_text_with_it_and_before_any_other() {
@@ -317,5 +298,12 @@ mod tests {
         assert_eq!(prefix_end("src/").as_deref(), Some("src0"));
         assert_eq!(prefix_end(""), None);
         assert_eq!(prefix_end("\u{10FFFF}"), None);
+    }
+
+    #[test]
+    fn arguments_are_counted_from_further_on() {
+        assert_eq!(renumbered("a = $1 AND b = $12 OR $2", 30), "a = $31 AND b = $42 OR $32");
+        assert_eq!(renumbered("no argument", 3), "no argument");
+        assert_eq!(renumbered("$1", 0), "$1");
     }
 }

@@ -1,5 +1,6 @@
 use crate::sea::clock::{instant, to_us};
-use crate::sea::dialect::{Column, Kind, hex_uuid, json_text};
+use crate::sea::batch::Batch;
+use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
@@ -9,7 +10,6 @@ use domain::ids::{FactId, ProjectId};
 use ports::events::FactLog;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::Serialize;
 use uuid::Uuid;
 
 const TABLE: &str = "facts";
@@ -20,19 +20,17 @@ const COLUMNS: [Column; 6] = [
     ("at_us", Kind::Int),
     ("kind", Kind::Text),
     ("subject", Kind::Text),
-    ("body", Kind::Json),
+    ("body", Kind::Text),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize)]
+#[derive(Debug, FromQueryResult)]
 struct Row {
     project_id: String,
-    #[serde(serialize_with = "hex_uuid")]
     id: Uuid,
     at_us: i64,
     kind: String,
     subject: String,
-    #[serde(serialize_with = "json_text")]
-    body: serde_json::Value,
+    body: String,
 }
 
 impl TryFrom<Row> for Fact {
@@ -48,30 +46,26 @@ impl TryFrom<Row> for Fact {
             at: instant(at_us, TABLE, "at_us", &name)?,
             kind,
             subject,
-            body,
+            body: serde_json::from_str(&body).map_err(|error| corrupt(TABLE, "body", &name, error))?,
         })
-    }
-}
-
-impl From<&Fact> for Row {
-    fn from(fact: &Fact) -> Self {
-        let Fact { id, project, at, kind, subject, body } = fact;
-        Self {
-            project_id: project.as_str().to_owned(),
-            id: id.uuid(),
-            at_us: to_us(*at),
-            kind: kind.clone(),
-            subject: subject.clone(),
-            body: body.clone(),
-        }
     }
 }
 
 #[async_trait]
 impl FactLog for SeaUnitOfWork {
     async fn facts_append(&mut self, facts: &[Fact]) -> Result<(), StoreError> {
-        let rows: Vec<Row> = facts.iter().map(Row::from).collect();
-        self.insert_rows(TABLE, &COLUMNS, "", &rows).await
+        let rows = facts.iter().map(|fact| {
+            let Fact { id, project, at, kind, subject, body } = fact;
+            [
+                project.as_str().into(),
+                id.uuid().into(),
+                to_us(*at).into(),
+                kind.as_str().into(),
+                subject.as_str().into(),
+                body.to_string().into(),
+            ]
+        });
+        self.insert_rows(TABLE, "", Batch::new(&COLUMNS, rows)).await
     }
 
     async fn facts_latest(&mut self, project: &ProjectId, rows_max: u32) -> Result<Vec<Fact>, StoreError> {

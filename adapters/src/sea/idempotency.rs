@@ -1,6 +1,7 @@
 use crate::sea::clock::{instant, to_us};
-use crate::sea::dialect::{Column, Kind, bytes_of_hex, hex_bytes};
-use crate::sea::error::{corrupt, failed};
+use crate::sea::batch::Batch;
+use crate::sea::dialect::{Column, Kind, bytes_of_hex};
+use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -9,7 +10,7 @@ use domain::ids::{AgentId, ProjectId};
 use ports::idempotency::IdempotencyRepository;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -26,12 +27,12 @@ const COLUMNS: [Column; 6] = [
     ("created_at_us", Kind::Int),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 struct Row {
     project_id: String,
     agent_id: String,
     key: String,
-    #[serde(serialize_with = "hex_bytes", deserialize_with = "bytes_of_hex")]
+    #[serde(deserialize_with = "bytes_of_hex")]
     fingerprint: Vec<u8>,
     answer: String,
     created_at_us: i64,
@@ -63,20 +64,6 @@ impl TryFrom<Row> for Record {
     }
 }
 
-impl From<&Record> for Row {
-    fn from(record: &Record) -> Self {
-        let Record { name: RequestName { project, agent, key }, fingerprint, answer, created_at } = record;
-        Self {
-            project_id: project.as_str().to_owned(),
-            agent_id: agent.as_str().to_owned(),
-            key: key.as_str().to_owned(),
-            fingerprint: fingerprint.to_vec(),
-            answer: answer.to_string(),
-            created_at_us: to_us(*created_at),
-        }
-    }
-}
-
 #[async_trait]
 impl IdempotencyRepository for SeaUnitOfWork {
     async fn idempotency_load(&mut self, names: &[RequestName]) -> Result<Vec<Record>, StoreError> {
@@ -102,15 +89,22 @@ impl IdempotencyRepository for SeaUnitOfWork {
         // PostgreSQL would fail in words of its own.
         let names: BTreeSet<&RequestName> = records.iter().map(|record| &record.name).collect();
         self.expect_rows(names.len() as u64, records.len() as u64, TABLE)?;
-        let rows: Vec<Row> = records.iter().map(Row::from).collect();
-        let rows = serde_json::to_string(&rows).map_err(failed);
-        let rows = self.check(rows)?;
+        let rows = records.iter().map(|record| {
+            let Record { name: RequestName { project, agent, key }, fingerprint, answer, created_at } = record;
+            [
+                project.as_str().into(),
+                agent.as_str().into(),
+                key.as_str().into(),
+                fingerprint.as_slice().into(),
+                answer.to_string().into(),
+                to_us(*created_at).into(),
+            ]
+        });
         let tail = "ON CONFLICT (project_id, agent_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
              answer = excluded.answer, created_at_us = excluded.created_at_us \
              WHERE idempotency_records.created_at_us < $2";
-        let values = [rows.into(), to_us(forgotten_before).into()];
-        let statement = self.statement(self.dialect.insert(TABLE, &COLUMNS, tail), values);
-        self.write(statement, Some(records.len() as u64), TABLE).await
+        let sql = self.dialect.insert(TABLE, &COLUMNS, tail);
+        self.write_batch(&sql, Batch::new(&COLUMNS, rows), &[to_us(forgotten_before).into()], true, TABLE).await
     }
 
     async fn idempotency_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {

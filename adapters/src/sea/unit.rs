@@ -1,8 +1,9 @@
 //! The unit of work: one transaction, or on PostgreSQL none until it must be one, see [`crate::sea::optimistic`].
 
 use crate::sea::ahead::Ahead;
+use crate::sea::batch::Batch;
 use crate::sea::clock::StoreClock;
-use crate::sea::dialect::{Column, Dialect};
+use crate::sea::dialect::Dialect;
 use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
 use crate::sea::optimistic::{Later, Optimistic, is_overtaken};
 use crate::sea::sidecar::Sidecar;
@@ -17,7 +18,6 @@ use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QuerySelect, QueryTrait, Select, Statement,
     Value,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -226,21 +226,34 @@ impl SeaUnitOfWork {
         Ok(())
     }
 
-    /// Writes many rows as one statement; `tail` is what to do on conflict, or nothing.
+    /// Writes many rows of a table; `tail` is what to do on conflict, or nothing.
     pub(super) async fn insert_rows(
         &mut self,
         table: &'static str,
-        columns: &[Column],
         tail: &str,
-        rows: &[impl Serialize + Sync],
+        batch: Batch<'_>,
     ) -> Result<(), StoreError> {
-        if rows.is_empty() {
+        let sql = self.dialect.insert(table, batch.columns(), tail);
+        self.write_batch(&sql, batch, &[], false, table).await
+    }
+
+    /// Writes what a statement on [`Dialect::batch`] says of many rows, if there are any; `$1` are the rows. A conflict
+    /// unless as many rows were written, if that is asked for.
+    pub(super) async fn write_batch(
+        &mut self,
+        sql: &str,
+        batch: Batch<'_>,
+        others: &[Value],
+        is_each_written: bool,
+        what: &'static str,
+    ) -> Result<(), StoreError> {
+        if batch.is_empty() {
             return Ok(());
         }
-        let rows = serde_json::to_string(rows).map_err(failed);
-        let rows = self.check(rows)?;
-        let statement = self.statement(self.dialect.insert(table, columns, tail), [rows.into()]);
-        self.write(statement, None, table).await
+        for (statement, rows) in self.dialect.over(sql, batch, others) {
+            self.write(statement, is_each_written.then_some(rows), what).await?;
+        }
+        Ok(())
     }
 
     /// Writes what a query of the ORM says; answers how many rows.

@@ -1,6 +1,7 @@
 //! Rows of leases and past leases.
 
 use crate::sea::clock::{instant, to_us};
+use crate::sea::batch::Cell;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::{UnknownValue, corrupt};
 use domain::ids::{AgentId, ProjectId, SessionId};
@@ -9,7 +10,7 @@ use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Toke
 use domain::locks::stored::StoredLease;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub(super) const LEASES: &str = "leases";
 pub(super) const HISTORY: &str = "lease_history";
@@ -48,7 +49,7 @@ pub(super) const HISTORY_COLUMNS: [Column; 13] = [
     ("forced_reason", Kind::Text),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct LeaseRow {
     project_id: String,
     token: i64,
@@ -61,22 +62,23 @@ pub(super) struct LeaseRow {
     reason: Option<String>,
 }
 
-impl LeaseRow {
-    pub(super) fn of(project: &ProjectId, lease: &Lease) -> Self {
-        let Lease { key, mode, holder: Holder { agent, session }, token, granted_at, expires_at, reason } = lease;
-        Self {
-            project_id: project.as_str().to_owned(),
-            token: token.value(),
-            key: key.as_str().to_owned(),
-            mode: mode.as_str().to_owned(),
-            agent_id: agent.as_str().to_owned(),
-            session_id: session.as_str().to_owned(),
-            granted_at_us: to_us(*granted_at),
-            expires_at_us: to_us(*expires_at),
-            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
-        }
-    }
+/// A lease in the order of [`LEASE_COLUMNS`].
+pub(super) fn lease_cells<'a>(project: &'a ProjectId, lease: &'a Lease) -> [Cell<'a>; LEASE_COLUMNS.len()] {
+    let Lease { key, mode, holder: Holder { agent, session }, token, granted_at, expires_at, reason } = lease;
+    [
+        project.as_str().into(),
+        token.value().into(),
+        key.as_str().into(),
+        mode.as_str().into(),
+        agent.as_str().into(),
+        session.as_str().into(),
+        to_us(*granted_at).into(),
+        to_us(*expires_at).into(),
+        reason.as_ref().map(Reason::as_str).into(),
+    ]
+}
 
+impl LeaseRow {
     fn read(self, table: &str) -> Result<Lease, StoreError> {
         let Self { project_id, token, key, mode, agent_id, session_id, granted_at_us, expires_at_us, reason } = self;
         let name = format!("{project_id}/{token}");
@@ -118,10 +120,9 @@ impl TryFrom<StoredLeaseRow> for StoredLease {
     }
 }
 
-#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
+#[derive(Debug, FromQueryResult)]
 pub(super) struct HistoryRow {
     #[sea_orm(nested)]
-    #[serde(flatten)]
     lease: LeaseRow,
     ended_at_us: i64,
     ending: String,
@@ -140,25 +141,33 @@ const FORCED: &str = "forced";
 #[error("nothing stands here though the lease was ended by force")]
 struct ForceUnexplained;
 
-impl HistoryRow {
-    pub(super) fn of(project: &ProjectId, ended: &EndedLease) -> Self {
-        let EndedLease { lease, ended_at, ending } = ended;
-        let (ending, forced) = match ending {
-            Ending::Released => (RELEASED, None),
-            Ending::Expired => (EXPIRED, None),
-            Ending::SessionEnded => (SESSION_ENDED, None),
-            Ending::Replaced => (REPLACED, None),
-            Ending::Forced { by, reason } => (FORCED, Some((by.as_str().to_owned(), reason.as_str().to_owned()))),
-        };
-        let (forced_by, forced_reason) = forced.unzip();
-        Self {
-            lease: LeaseRow::of(project, lease),
-            ended_at_us: to_us(*ended_at),
-            ending: ending.to_owned(),
-            forced_by,
-            forced_reason,
-        }
-    }
+/// A past lease in the order of [`HISTORY_COLUMNS`].
+pub(super) fn ended_cells<'a>(project: &'a ProjectId, ended: &'a EndedLease) -> [Cell<'a>; HISTORY_COLUMNS.len()] {
+    let EndedLease { lease, ended_at, ending } = ended;
+    let (ending, forced) = match ending {
+        Ending::Released => (RELEASED, None),
+        Ending::Expired => (EXPIRED, None),
+        Ending::SessionEnded => (SESSION_ENDED, None),
+        Ending::Replaced => (REPLACED, None),
+        Ending::Forced { by, reason } => (FORCED, Some((by.as_str(), reason.as_str()))),
+    };
+    let (forced_by, forced_reason) = forced.unzip();
+    let [project, token, key, mode, agent, session, granted_at, expires_at, reason] = lease_cells(project, lease);
+    [
+        project,
+        token,
+        key,
+        mode,
+        agent,
+        session,
+        granted_at,
+        expires_at,
+        reason,
+        to_us(*ended_at).into(),
+        ending.into(),
+        forced_by.into(),
+        forced_reason.into(),
+    ]
 }
 
 impl TryFrom<HistoryRow> for EndedLease {

@@ -1,7 +1,8 @@
 //! Rows of the line.
 
 use crate::sea::clock::{instant, to_us};
-use crate::sea::dialect::{Column, Kind, hex_uuid, json_text};
+use crate::sea::batch::Cell;
+use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::corrupt;
 use domain::ids::{AgentId, ProjectId, SessionId, TicketId};
 use domain::locks::lease::{Holder, Reason, Waiter};
@@ -9,7 +10,7 @@ use domain::locks::stored::StoredWaiter;
 use domain::locks::wants::Wants;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 pub(super) const WAITERS: &str = "waiters";
@@ -23,42 +24,42 @@ pub(super) const WAITER_COLUMNS: [Column; 9] = [
     ("ticket", Kind::Uuid),
     ("agent_id", Kind::Text),
     ("session_id", Kind::Text),
-    ("wants", Kind::Json),
+    ("wants", Kind::Text),
     ("reason", Kind::Text),
     ("joined_at_us", Kind::Int),
     ("kept_until_us", Kind::Int),
 ];
 
-#[derive(Debug, FromQueryResult, Serialize, Deserialize)]
+#[derive(Debug, FromQueryResult, Deserialize)]
 pub(super) struct WaiterRow {
     project_id: String,
     place: i64,
-    #[serde(serialize_with = "hex_uuid")]
     ticket: Uuid,
     agent_id: String,
     session_id: String,
-    #[serde(serialize_with = "json_text")]
-    wants: serde_json::Value,
+    wants: String,
     reason: Option<String>,
     joined_at_us: i64,
     kept_until_us: i64,
 }
 
-impl WaiterRow {
-    pub(super) fn of(project: &ProjectId, waiter: &Waiter) -> Result<Self, serde_json::Error> {
-        let Waiter { ticket, place, holder: Holder { agent, session }, wants, reason, joined_at, kept_until } = waiter;
-        Ok(Self {
-            project_id: project.as_str().to_owned(),
-            place: *place,
-            ticket: ticket.uuid(),
-            agent_id: agent.as_str().to_owned(),
-            session_id: session.as_str().to_owned(),
-            wants: serde_json::to_value(wants)?,
-            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
-            joined_at_us: to_us(*joined_at),
-            kept_until_us: to_us(*kept_until),
-        })
-    }
+/// Somebody in the line in the order of [`WAITER_COLUMNS`].
+pub(super) fn waiter_cells<'a>(
+    project: &'a ProjectId,
+    waiter: &'a Waiter,
+) -> Result<[Cell<'a>; WAITER_COLUMNS.len()], serde_json::Error> {
+    let Waiter { ticket, place, holder: Holder { agent, session }, wants, reason, joined_at, kept_until } = waiter;
+    Ok([
+        project.as_str().into(),
+        (*place).into(),
+        ticket.uuid().into(),
+        agent.as_str().into(),
+        session.as_str().into(),
+        serde_json::to_string(wants)?.into(),
+        reason.as_ref().map(Reason::as_str).into(),
+        to_us(*joined_at).into(),
+        to_us(*kept_until).into(),
+    ])
 }
 
 impl TryFrom<WaiterRow> for Waiter {
@@ -76,7 +77,7 @@ impl TryFrom<WaiterRow> for Waiter {
                 agent: AgentId::parse(&agent_id).map_err(|error| corrupt(WAITERS, "agent_id", &name, error))?,
                 session: SessionId::parse(&session_id).map_err(|error| corrupt(WAITERS, "session_id", &name, error))?,
             },
-            wants: serde_json::from_value::<Wants>(wants).map_err(|error| corrupt(WAITERS, "wants", &name, error))?,
+            wants: serde_json::from_str::<Wants>(&wants).map_err(|error| corrupt(WAITERS, "wants", &name, error))?,
             reason: reason.map_err(|error| corrupt(WAITERS, "reason", &name, error))?,
             joined_at: instant(joined_at_us, WAITERS, "joined_at_us", &name)?,
             kept_until: instant(kept_until_us, WAITERS, "kept_until_us", &name)?,

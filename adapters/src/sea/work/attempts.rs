@@ -1,5 +1,6 @@
 //! Rows of past attempts. The result stands apart: it can be long, and `null` is one.
 
+use crate::sea::batch::Cell;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::corrupt;
 use crate::sea::work::rows::to_text;
@@ -8,9 +9,8 @@ use domain::work::attempt::{Attempt, AttemptEnd};
 use domain::work::content::Payload;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
-use uuid::fmt::Simple;
 
 pub(super) const ATTEMPTS: &str = "task_attempts";
 
@@ -24,37 +24,27 @@ pub(super) const ATTEMPT_COLUMNS: [Column; 7] = [
     ("result", Kind::Text),
 ];
 
-/// An attempt as it is written.
-#[derive(Serialize)]
-pub(super) struct NewAttemptRow<'a> {
-    project_id: &'a str,
-    token: i64,
-    task_id: Simple,
-    number: u32,
-    how: &'static str,
-    attempt: String,
-    result: Option<String>,
-}
-
-impl<'a> NewAttemptRow<'a> {
-    pub(super) fn of(project: &'a ProjectId, attempt: &Attempt) -> Result<Self, StoreError> {
-        let (attempt_text, result) = match &attempt.end {
-            AttemptEnd::Succeeded { result: Some(result) } => {
-                let end = AttemptEnd::Succeeded { result: None };
-                (to_text(&Attempt { end, ..attempt.clone() })?, Some(to_text(result.value())?))
-            }
-            _ => (to_text(attempt)?, None),
-        };
-        Ok(Self {
-            project_id: project.as_str(),
-            token: attempt.token.value(),
-            task_id: attempt.task.uuid().simple(),
-            number: attempt.number,
-            how: attempt.end.as_str(),
-            attempt: attempt_text,
-            result,
-        })
-    }
+/// An attempt as it is written, in the order of [`ATTEMPT_COLUMNS`].
+pub(super) fn attempt_cells<'a>(
+    project: &'a ProjectId,
+    attempt: &'a Attempt,
+) -> Result<[Cell<'a>; ATTEMPT_COLUMNS.len()], StoreError> {
+    let (attempt_text, result) = match &attempt.end {
+        AttemptEnd::Succeeded { result: Some(result) } => {
+            let end = AttemptEnd::Succeeded { result: None };
+            (to_text(&Attempt { end, ..attempt.clone() })?, Some(to_text(result.value())?))
+        }
+        _ => (to_text(attempt)?, None),
+    };
+    Ok([
+        project.as_str().into(),
+        attempt.token.value().into(),
+        attempt.task.uuid().into(),
+        attempt.number.into(),
+        attempt.end.as_str().into(),
+        attempt_text.into(),
+        result.into(),
+    ])
 }
 
 /// An attempt as it is read.

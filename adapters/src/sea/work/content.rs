@@ -1,5 +1,6 @@
 //! What never changes about a task: its terms, and what agents read of it.
 
+use crate::sea::batch::Cell;
 use crate::sea::clock::to_us;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::corrupt;
@@ -10,9 +11,8 @@ use domain::work::content::{Content, Description, Payload, Title};
 use domain::work::task::Task;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
-use uuid::fmt::Simple;
 
 pub(super) const TASKS: &str = "tasks";
 
@@ -28,35 +28,23 @@ pub(super) const TASK_COLUMNS: [Column; 9] = [
     ("input", Kind::Text),
 ];
 
-/// A row of `tasks`.
-#[derive(Serialize)]
-pub(super) struct NewRow<'a> {
-    project_id: &'a str,
-    id: Simple,
-    submitted_at_us: i64,
-    parent_id: Option<Simple>,
-    submitted_by: &'a str,
-    terms: String,
-    title: &'a str,
-    description: Option<&'a str>,
-    input: Option<String>,
-}
-
-impl<'a> NewRow<'a> {
-    pub(super) fn of(project: &'a ProjectId, new: &'a NewTask) -> Result<Self, StoreError> {
-        let NewTask { task: Task { id, terms, .. }, content: Content { title, description, input }, .. } = new;
-        Ok(Self {
-            project_id: project.as_str(),
-            id: id.uuid().simple(),
-            submitted_at_us: to_us(terms.submitted_at),
-            parent_id: terms.parent.map(|parent| parent.uuid().simple()),
-            submitted_by: terms.submitted_by.as_str(),
-            terms: to_text(&**terms)?,
-            title: title.as_str(),
-            description: description.as_ref().map(Description::as_str),
-            input: input.as_ref().map(|input| to_text(input.value())).transpose()?,
-        })
-    }
+/// A row of `tasks`, in the order of [`TASK_COLUMNS`].
+pub(super) fn task_cells<'a>(
+    project: &'a ProjectId,
+    new: &'a NewTask,
+) -> Result<[Cell<'a>; TASK_COLUMNS.len()], StoreError> {
+    let NewTask { task: Task { id, terms, .. }, content: Content { title, description, input }, .. } = new;
+    Ok([
+        project.as_str().into(),
+        id.uuid().into(),
+        to_us(terms.submitted_at).into(),
+        terms.parent.map(|parent| parent.uuid()).into(),
+        terms.submitted_by.as_str().into(),
+        to_text(&**terms)?.into(),
+        title.as_str().into(),
+        description.as_ref().map(Description::as_str).into(),
+        input.as_ref().map(|input| to_text(input.value())).transpose()?.into(),
+    ])
 }
 
 /// What agents read of a task, as it is read.

@@ -1,5 +1,6 @@
 //! Rows of tasks: the texts that hold the truth, and the columns that are searched by.
 
+use crate::sea::batch::Cell;
 use crate::sea::clock::to_us;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::{corrupt, failed};
@@ -17,7 +18,6 @@ use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
-use uuid::fmt::Simple;
 
 pub(super) const STATES: &str = "task_states";
 pub(super) const DEPENDENCIES: &str = "task_dependencies";
@@ -108,19 +108,18 @@ impl TryFrom<TaskRow> for Task {
 }
 
 /// What changes in a row of `task_states`.
-#[derive(Serialize)]
-struct Moving {
+struct Moving<'a> {
     ready_rank_us: Option<i64>,
     due_us: Option<i64>,
     since_us: Option<i64>,
     status: &'static str,
-    agent_id: Option<String>,
-    session_id: Option<String>,
+    agent_id: Option<&'a str>,
+    session_id: Option<&'a str>,
     state: String,
 }
 
-impl Moving {
-    fn of(task: &Task) -> Result<Self, StoreError> {
+impl<'a> Moving<'a> {
+    fn of(task: &'a Task) -> Result<Self, StoreError> {
         let since = match &task.state {
             TaskState::Ready { since } => Some(*since),
             TaskState::Leased(lease) => Some(lease.since),
@@ -144,8 +143,8 @@ impl Moving {
             due_us: due.map(to_us),
             since_us: since.map(to_us),
             status: task.status().as_str(),
-            agent_id: holder.map(|holder| holder.agent.as_str().to_owned()),
-            session_id: holder.map(|holder| holder.session.as_str().to_owned()),
+            agent_id: holder.map(|holder| holder.agent.as_str()),
+            session_id: holder.map(|holder| holder.session.as_str()),
             state: state_text(task)?,
         })
     }
@@ -181,32 +180,25 @@ pub(super) const STATE_COLUMNS: [Column; 13] = [
     ("state", Kind::Text),
 ];
 
-/// A row of `task_states` as it is first written.
-#[derive(Serialize)]
-pub(super) struct StateRow<'a> {
-    id: Simple,
-    submitted_at_us: i64,
-    concurrency_limit: Option<u32>,
-    task_type: &'a str,
-    labels: String,
-    concurrency_key: Option<&'a str>,
-    #[serde(flatten)]
-    moving: Moving,
-}
-
-impl<'a> StateRow<'a> {
-    pub(super) fn of(task: &'a Task) -> Result<Self, StoreError> {
-        let Terms { task_type, labels, concurrency, submitted_at, .. } = &*task.terms;
-        Ok(Self {
-            id: task.id.uuid().simple(),
-            submitted_at_us: to_us(*submitted_at),
-            concurrency_limit: concurrency.as_ref().map(|concurrency| concurrency.limit.number()),
-            task_type: task_type.as_str(),
-            labels: label_text(Labels::iter(labels)),
-            concurrency_key: concurrency.as_ref().map(|concurrency| concurrency.key.as_str()),
-            moving: Moving::of(task)?,
-        })
-    }
+/// A row of `task_states` as it is first written, in the order of [`STATE_COLUMNS`].
+pub(super) fn state_cells(task: &Task) -> Result<[Cell<'_>; STATE_COLUMNS.len()], StoreError> {
+    let Terms { task_type, labels, concurrency, submitted_at, .. } = &*task.terms;
+    let Moving { ready_rank_us, due_us, since_us, status, agent_id, session_id, state } = Moving::of(task)?;
+    Ok([
+        task.id.uuid().into(),
+        to_us(*submitted_at).into(),
+        ready_rank_us.into(),
+        due_us.into(),
+        since_us.into(),
+        concurrency.as_ref().map(|concurrency| concurrency.limit.number()).into(),
+        status.into(),
+        task_type.as_str().into(),
+        label_text(Labels::iter(labels)).into(),
+        concurrency.as_ref().map(|concurrency| concurrency.key.as_str()).into(),
+        agent_id.into(),
+        session_id.into(),
+        state.into(),
+    ])
 }
 
 pub(super) const CHANGED_COLUMNS: [Column; 9] = [
@@ -221,32 +213,25 @@ pub(super) const CHANGED_COLUMNS: [Column; 9] = [
     ("state", Kind::Text),
 ];
 
-/// What becomes of a row of `task_states`, and what it must have been.
-#[derive(Serialize)]
-pub(super) struct ChangedRow {
-    id: Simple,
-    before: String,
-    #[serde(flatten)]
-    after: Moving,
-}
-
-impl ChangedRow {
-    pub(super) fn of(changed: &ChangedTask) -> Result<Self, StoreError> {
-        let ChangedTask { before, after } = changed;
-        Ok(Self { id: before.id.uuid().simple(), before: state_text(before)?, after: Moving::of(after)? })
-    }
+/// What becomes of a row of `task_states`, and what it must have been, in the order of [`CHANGED_COLUMNS`].
+pub(super) fn changed_cells(changed: &ChangedTask) -> Result<[Cell<'_>; CHANGED_COLUMNS.len()], StoreError> {
+    let ChangedTask { before, after } = changed;
+    let Moving { ready_rank_us, due_us, since_us, status, agent_id, session_id, state } = Moving::of(after)?;
+    Ok([
+        before.id.uuid().into(),
+        state_text(before)?.into(),
+        ready_rank_us.into(),
+        due_us.into(),
+        since_us.into(),
+        status.into(),
+        agent_id.into(),
+        session_id.into(),
+        state.into(),
+    ])
 }
 
 pub(super) const DEPENDENCY_COLUMNS: [Column; 3] =
     [("project_id", Kind::Text), ("task_id", Kind::Uuid), ("depends_on", Kind::Uuid)];
-
-/// A row of `task_dependencies`.
-#[derive(Serialize)]
-pub(super) struct DependencyRow<'a> {
-    pub(super) project_id: &'a str,
-    pub(super) task_id: Simple,
-    pub(super) depends_on: Simple,
-}
 
 /// A dependency as it is read.
 #[derive(Debug, FromQueryResult, Deserialize)]

@@ -1,16 +1,16 @@
 //! Writing tasks: one statement for each table that is touched, however many there are.
 
+use crate::sea::batch::Batch;
 use crate::sea::dialect::IF_STILL;
 use crate::sea::error::failed;
 use crate::sea::unit::SeaUnitOfWork;
-use crate::sea::work::attempts::{ATTEMPT_COLUMNS, ATTEMPTS, NewAttemptRow};
-use crate::sea::work::content::{NewRow, TASK_COLUMNS, TASKS};
+use crate::sea::work::attempts::{ATTEMPT_COLUMNS, ATTEMPTS, attempt_cells};
+use crate::sea::work::content::{TASK_COLUMNS, TASKS, task_cells};
 use crate::sea::work::rows::{
-    CHANGED_COLUMNS, ChangedRow, DEPENDENCIES, DEPENDENCY_COLUMNS, DependencyRow, STATE_COLUMNS, STATE_FIELDS, STATES,
-    StateRow, to_text,
+    CHANGED_COLUMNS, DEPENDENCIES, DEPENDENCY_COLUMNS, STATE_COLUMNS, STATE_FIELDS, STATES, changed_cells, state_cells,
 };
 use domain::agents::Session;
-use domain::ids::{ProjectId, SessionId};
+use domain::ids::{ProjectId, SessionId, TaskId};
 use domain::work::attempt::Attempt;
 use domain::work::changes::{ChangedTask, NewTask};
 use ports::store::StoreError;
@@ -23,36 +23,30 @@ struct NotLocked(ProjectId);
 
 impl SeaUnitOfWork {
     pub(super) async fn add_tasks(&mut self, project: &ProjectId, new: &[NewTask]) -> Result<(), StoreError> {
-        let tasks: Result<Vec<NewRow<'_>>, StoreError> = new.iter().map(|new| NewRow::of(project, new)).collect();
-        let tasks = self.check(tasks)?;
-        self.insert_rows(TASKS, &TASK_COLUMNS, "", &tasks).await?;
+        let tasks: Result<Vec<_>, StoreError> = new.iter().map(|new| task_cells(project, new)).collect();
+        let tasks = Batch::new(&TASK_COLUMNS, self.check(tasks)?);
+        self.insert_rows(TASKS, "", tasks).await?;
         self.add_states(project, new).await?;
         let dependencies = new.iter().flat_map(|new| {
-            new.depends_on.iter().map(|depends_on| DependencyRow {
-                project_id: project.as_str(),
-                task_id: new.task.id.uuid().simple(),
-                depends_on: depends_on.uuid().simple(),
-            })
+            let on = |depends_on: &TaskId| {
+                [project.as_str().into(), new.task.id.uuid().into(), depends_on.uuid().into()]
+            };
+            new.depends_on.iter().map(on)
         });
-        let dependencies: Vec<DependencyRow<'_>> = dependencies.collect();
-        self.insert_rows(DEPENDENCIES, &DEPENDENCY_COLUMNS, "", &dependencies).await
+        self.insert_rows(DEPENDENCIES, "", Batch::new(&DEPENDENCY_COLUMNS, dependencies)).await
     }
 
     async fn add_states(&mut self, project: &ProjectId, new: &[NewTask]) -> Result<(), StoreError> {
-        if new.is_empty() {
-            return Ok(());
-        }
-        let rows: Result<Vec<StateRow<'_>>, StoreError> = new.iter().map(|new| StateRow::of(&new.task)).collect();
-        let rows = self.check(rows.and_then(|rows| to_text(&rows)))?;
+        let rows: Result<Vec<_>, StoreError> = new.iter().map(|new| state_cells(&new.task)).collect();
+        let batch = Batch::new(&STATE_COLUMNS, self.check(rows)?);
         let sql = format!(
-            "INSERT INTO task_states ({STATE_FIELDS}) SELECT $1, r.id, r.submitted_at_us, r.ready_rank_us, {}, \
+            "INSERT INTO task_states ({STATE_FIELDS}) SELECT $2, r.id, r.submitted_at_us, r.ready_rank_us, {}, \
              r.since_us, r.concurrency_limit, r.status, r.task_type, r.labels, r.concurrency_key, r.agent_id, \
              r.session_id, r.state FROM {} WHERE {IF_STILL}",
             self.due_us(),
-            self.dialect.records("$2", &STATE_COLUMNS)
+            self.dialect.batch(&STATE_COLUMNS)
         );
-        let statement = self.statement(sql, [project.as_str().into(), rows.into()]);
-        self.write(statement, None, STATES).await
+        self.write_batch(&sql, batch, &[project.as_str().into()], false, STATES).await
     }
 
     /// Replaces what is stored of tasks; a conflict unless each is stored as it was.
@@ -70,17 +64,17 @@ impl SeaUnitOfWork {
         if !self.tables.contains_key(project) {
             return Err(self.spoil(failed(NotLocked(project.clone()))));
         }
-        let rows: Result<Vec<ChangedRow>, StoreError> = changed.iter().map(ChangedRow::of).collect();
-        let rows = self.check(rows.and_then(|rows| to_text(&rows)))?;
+        let rows: Result<Vec<_>, StoreError> = changed.iter().map(changed_cells).collect();
+        let batch = Batch::new(&CHANGED_COLUMNS, self.check(rows)?);
         let found = self.dialect.beside(
-            &self.dialect.records("$2", &CHANGED_COLUMNS),
+            &self.dialect.batch(&CHANGED_COLUMNS),
             STATES,
             "id, submitted_at_us, concurrency_limit, task_type, labels, concurrency_key",
-            "found.project_id = $1 AND found.id = r.id AND found.state = r.before",
+            "found.project_id = $2 AND found.id = r.id AND found.state = r.before",
         );
         let sql = format!(
             "INSERT INTO task_states ({STATE_FIELDS}) \
-             SELECT $1, found.id, found.submitted_at_us, r.ready_rank_us, {}, r.since_us, found.concurrency_limit, \
+             SELECT $2, found.id, found.submitted_at_us, r.ready_rank_us, {}, r.since_us, found.concurrency_limit, \
              r.status, found.task_type, found.labels, found.concurrency_key, r.agent_id, r.session_id, r.state \
              FROM {found} WHERE {IF_STILL} ON CONFLICT (project_id, id) DO UPDATE \
              SET ready_rank_us = excluded.ready_rank_us, due_us = excluded.due_us, since_us = excluded.since_us, \
@@ -88,23 +82,22 @@ impl SeaUnitOfWork {
              state = excluded.state",
             self.due_us(),
         );
-        let statement = self.statement(sql, [project.as_str().into(), rows.into()]);
-        self.write(statement, Some(changed.len() as u64), STATES).await
+        self.write_batch(&sql, batch, &[project.as_str().into()], true, STATES).await
     }
 
     /// When there is something to do about the task of a row `r`: as it says, or when its session ended if that was
-    /// before. The end of a living session moves with every sign of life, so it stands nowhere but with the session.
+    /// before. `$2` is the project. The end of a living session moves with every sign of life, so it stands nowhere but with the session.
     fn due_us(&self) -> String {
         let ended = "SELECT e.live_until_us FROM sessions AS e \
-             WHERE e.project_id = $1 AND e.id = r.session_id AND e.ended_at_us IS NOT NULL";
+             WHERE e.project_id = $2 AND e.id = r.session_id AND e.ended_at_us IS NOT NULL";
         self.dialect.lesser("r.due_us", &format!("COALESCE(({ended}), r.due_us)"))
     }
 
     pub(super) async fn add_attempts(&mut self, project: &ProjectId, attempts: &[Attempt]) -> Result<(), StoreError> {
-        let rows: Result<Vec<NewAttemptRow<'_>>, StoreError> =
-            attempts.iter().map(|attempt| NewAttemptRow::of(project, attempt)).collect();
-        let rows = self.check(rows)?;
-        self.insert_rows(ATTEMPTS, &ATTEMPT_COLUMNS, "", &rows).await
+        let rows: Result<Vec<_>, StoreError> =
+            attempts.iter().map(|attempt| attempt_cells(project, attempt)).collect();
+        let batch = Batch::new(&ATTEMPT_COLUMNS, self.check(rows)?);
+        self.insert_rows(ATTEMPTS, "", batch).await
     }
 
     /// Notes with the tasks of sessions that have ended that there is something to do about them.

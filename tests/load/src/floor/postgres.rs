@@ -35,13 +35,13 @@ lease AS (
     INSERT INTO audit_entries
         (project_id, at_us, id, agent_id, session_id, key_id, operation, target, before, after, outcome, repeats,
          request_id, trace_id, duration_us)
-    SELECT 'default', us, $6, $3, $4, $7, 'lock.acquire', $2, NULL, $8::jsonb, 'ok', 1, $9, NULL, 900 FROM clock
+    SELECT 'default', us, $6, $3, $4, $7, 'lock.acquire', $2, NULL, $8, 'ok', 1, $9, NULL, 900 FROM clock
 ), fact AS (
     INSERT INTO facts (project_id, id, at_us, kind, subject, body)
-    SELECT 'default', $10, us, 'lock.acquired', $2, $8::jsonb FROM clock
+    SELECT 'default', $10, us, 'lock.acquired', $2, $8 FROM clock
 )
 INSERT INTO idempotency_records (project_id, agent_id, key, fingerprint, answer, created_at_us)
-SELECT 'default', $3, $11, $12, $13::jsonb, us FROM clock"
+SELECT 'default', $3, $11, $12, $13, us FROM clock"
         )
     };
 }
@@ -62,13 +62,13 @@ lease AS (
     INSERT INTO audit_entries
         (project_id, at_us, id, agent_id, session_id, key_id, operation, target, before, after, outcome, repeats,
          request_id, trace_id, duration_us)
-    SELECT 'default', us, $5, $3, $4, $6, 'lock.release', $2, $7::jsonb, $8::jsonb, 'ok', 1, $9, NULL, 900 FROM clock
+    SELECT 'default', us, $5, $3, $4, $6, 'lock.release', $2, $7, $8, 'ok', 1, $9, NULL, 900 FROM clock
 ), fact AS (
     INSERT INTO facts (project_id, id, at_us, kind, subject, body)
-    SELECT 'default', $10, us, 'lock.released', $2, jsonb_build_object('lease', $7::jsonb, 'end', $8::jsonb) FROM clock
+    SELECT 'default', $10, us, 'lock.released', $2, '{\"end\":' || $8 || ',\"lease\":' || $7 || '}' FROM clock
 )
 INSERT INTO idempotency_records (project_id, agent_id, key, fingerprint, answer, created_at_us)
-SELECT 'default', $3, $11, $12, $13::jsonb, us FROM lease, clock"
+SELECT 'default', $3, $11, $12, $13, us FROM lease, clock"
         )
     };
 }

@@ -20,7 +20,7 @@ macro_rules! told_of {
             $operation,
             "', ",
             $task,
-            ", $6::jsonb, $7::jsonb, 'ok', 1, $8, NULL, 900
+            ", $6, $7, 'ok', 1, $8, NULL, 900
     FROM ",
             $from,
             "
@@ -30,12 +30,12 @@ macro_rules! told_of {
             $kind,
             "', ",
             $task,
-            ", $10::jsonb FROM ",
+            ", $10 FROM ",
             $from,
             "
 )
 INSERT INTO idempotency_records (project_id, agent_id, key, fingerprint, answer, created_at_us)
-SELECT 'default', $1, $11, $12, $13::jsonb, us FROM ",
+SELECT 'default', $1, $11, $12, $13, us FROM ",
             $from
         )
     };

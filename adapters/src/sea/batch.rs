@@ -1,0 +1,213 @@
+//! Many rows as one argument, or on SQLite as many: rows on their way into a statement whose text stays the same.
+//!
+//! PostgreSQL gets them as one text of JSON. SQLite takes three times as long to read JSON as to write the row, so there each
+//! field is an argument of its own, and the text depends on the number of rows rounded up.
+
+use crate::sea::dialect::{Column, Dialect, renumbered};
+use sea_orm::{DbBackend, Statement, Value};
+use std::borrow::Cow;
+use std::fmt::Write;
+use uuid::Uuid;
+
+/// A field of a row.
+#[derive(Debug, Clone)]
+pub(super) enum Cell<'a> {
+    Null,
+    Text(Cow<'a, str>),
+    Int(i64),
+    Bool(bool),
+    Uuid(Uuid),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Cell<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(int: i64) -> Self {
+        Self::Int(int)
+    }
+}
+
+impl From<u32> for Cell<'_> {
+    fn from(int: u32) -> Self {
+        Self::Int(int.into())
+    }
+}
+
+impl From<bool> for Cell<'_> {
+    fn from(is: bool) -> Self {
+        Self::Bool(is)
+    }
+}
+
+impl From<Uuid> for Cell<'_> {
+    fn from(id: Uuid) -> Self {
+        Self::Uuid(id)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Cell<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(maybe: Option<T>) -> Self {
+        maybe.map_or(Self::Null, Into::into)
+    }
+}
+
+/// Rows of a table, or of what a statement says of them. The first column MUST NOT be null.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    columns: &'static [Column],
+    cells: Vec<Cell<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    /// Rows of these columns, each in their order.
+    pub(super) fn new<const N: usize>(
+        columns: &'static [Column; N],
+        rows: impl IntoIterator<Item = [Cell<'a>; N]>,
+    ) -> Self {
+        Self { columns, cells: rows.into_iter().flatten().collect() }
+    }
+
+    /// Its columns.
+    pub(super) fn columns(&self) -> &'static [Column] {
+        self.columns
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+}
+
+/// How many rows SQLite gets in one statement at most. It allows 32,766 arguments.
+const SQLITE_ROWS_MAX: usize = 64;
+
+/// For how many rows SQLite has statements. What is missing is filled up with rows of nothing.
+const SQLITE_SIZES: [usize; 14] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 56, SQLITE_ROWS_MAX];
+
+impl Dialect {
+    /// What stands behind FROM in a statement of [`Self::over`]: the rows, under the name `r`.
+    pub(super) fn batch(self, columns: &[Column]) -> String {
+        if self.0 == DbBackend::Postgres { self.records("$1", columns) } else { "r".to_owned() }
+    }
+
+    /// The statements that do with all rows what a statement on [`Self::batch`] says, and how many rows each is for. `$1`
+    /// in it are the rows, the others start with `$2`.
+    pub(super) fn over(self, sql: &str, batch: Batch<'_>, others: &[Value]) -> Vec<(Statement, u64)> {
+        let Batch { columns, cells } = batch;
+        let width = columns.len().max(1);
+        if self.0 == DbBackend::Postgres {
+            let rows = (cells.len() / width) as u64;
+            let values = std::iter::once(json(columns, &cells).into()).chain(others.iter().cloned());
+            return vec![(Statement::from_sql_and_values(self.0, sql, values), rows)];
+        }
+        let mut statements = Vec::new();
+        let mut cells = cells.into_iter();
+        while cells.len() > 0 {
+            let rows = (cells.len() / width).min(SQLITE_ROWS_MAX);
+            let size = SQLITE_SIZES.into_iter().find(|size| *size >= rows).unwrap_or(SQLITE_ROWS_MAX);
+            let mut values: Vec<Value> = Vec::with_capacity(size * width + others.len());
+            values.extend(cells.by_ref().take(rows * width).map(argument));
+            values.resize(size * width, Value::BigInt(None));
+            values.extend(others.iter().cloned());
+            let sql = format!("{}{}", given(columns, size), renumbered(sql, size * width - 1));
+            statements.push((Statement::from_sql_and_values(self.0, sql, values), rows as u64));
+        }
+        statements
+    }
+}
+
+/// The rows that are given as arguments. These have no number, since SQLite would look through all their names for each.
+fn given(columns: &[Column], size: usize) -> String {
+    let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    let rows = vec![row.as_str(); size].join(",");
+    format!("WITH r({}) AS (SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL) ", names.join(","))
+}
+
+fn argument(cell: Cell<'_>) -> Value {
+    match cell {
+        Cell::Null => Value::BigInt(None),
+        Cell::Text(text) => text.into_owned().into(),
+        Cell::Int(int) => int.into(),
+        Cell::Bool(is) => is.into(),
+        Cell::Uuid(id) => id.into(),
+        Cell::Bytes(bytes) => bytes.into(),
+    }
+}
+
+/// The rows as a JSON array of objects. What is null is left out, which is the same to PostgreSQL.
+fn json(columns: &[Column], cells: &[Cell<'_>]) -> String {
+    let mut text = String::with_capacity(cells.len() * 40);
+    for (at, row) in cells.chunks(columns.len().max(1)).enumerate() {
+        text.push_str(if at == 0 { "[{" } else { "},{" });
+        let mut comma = "";
+        for ((column, _), cell) in columns.iter().zip(row) {
+            if matches!(cell, Cell::Null) {
+                continue;
+            }
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{comma}\"{column}\":");
+            comma = ",";
+            let _ = match cell {
+                Cell::Null => Ok(()),
+                Cell::Text(said) => {
+                    push_quoted(&mut text, said);
+                    Ok(())
+                }
+                Cell::Int(int) => write!(text, "{int}"),
+                Cell::Bool(is) => write!(text, "{is}"),
+                Cell::Uuid(id) => write!(text, "\"{}\"", id.simple()),
+                Cell::Bytes(bytes) => {
+                    text.push('"');
+                    for byte in *bytes {
+                        let _ = write!(text, "{byte:02x}");
+                    }
+                    text.push('"');
+                    Ok(())
+                }
+            };
+        }
+    }
+    text.push_str("}]");
+    text
+}
+
+/// Adds a text as JSON has it.
+fn push_quoted(to: &mut String, text: &str) {
+    to.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        let (plain, special) = rest.split_at(at);
+        to.push_str(plain);
+        let mut letters = special.chars();
+        match letters.next() {
+            Some(letter @ ('"' | '\\')) => {
+                to.push('\\');
+                to.push(letter);
+            }
+            // Writing to a string cannot fail.
+            Some(letter) => drop(write!(to, "\\u{:04x}", u32::from(letter))),
+            None => {}
+        }
+        rest = letters.as_str();
+    }
+    to.push_str(rest);
+    to.push('"');
+}
