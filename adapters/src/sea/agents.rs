@@ -1,3 +1,7 @@
+mod registry;
+mod rows;
+mod signs;
+
 use crate::sea::clock::{instant, instant_maybe, to_us};
 use crate::sea::dialect::{Column, IF_STILL, Kind};
 use crate::sea::error::{corrupt, failed};
