@@ -71,6 +71,12 @@ pub enum Action {
     UseHandoffs,
     /// Submit tasks, claim and do them, look at them; steer one's own.
     UseWork,
+    /// Raise alerts, look at them; resolve one's own.
+    UseAlerts,
+    /// Acknowledge and resolve alerts of others.
+    SteerAlerts,
+    /// Make, change and look at webhooks.
+    KeepWebhooks,
     /// Take a lock away from its holder.
     ForceRelease,
     /// Cancel, move and revive tasks of others; keep schedules.
@@ -87,8 +93,13 @@ impl Action {
     /// The least role that may do it.
     pub const fn least_role(self) -> Role {
         match self {
-            Self::UseAgents | Self::UseHandoffs | Self::UseLocks | Self::UseWork => Role::Agent,
-            Self::ForceRelease | Self::ReadAllAudit | Self::SteerAgents | Self::SteerWork => Role::Orchestrator,
+            Self::UseAgents | Self::UseAlerts | Self::UseHandoffs | Self::UseLocks | Self::UseWork => Role::Agent,
+            Self::ForceRelease
+            | Self::KeepWebhooks
+            | Self::ReadAllAudit
+            | Self::SteerAgents
+            | Self::SteerAlerts
+            | Self::SteerWork => Role::Orchestrator,
             Self::ManageKeys | Self::ManageProjects => Role::Admin,
         }
     }
