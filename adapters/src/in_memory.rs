@@ -40,6 +40,7 @@ struct Shared {
 #[derive(Clone)]
 struct State {
     agents: Arc<agents::Table>,
+    registry: Arc<agents::Registry>,
     audit: Arc<audit::Table>,
     events: Arc<events::Table>,
     idempotency: Arc<idempotency::Table>,
@@ -70,6 +71,7 @@ impl InMemoryStore {
         let created_at = clock.now();
         let committed = RwLock::new(State {
             agents: Arc::default(),
+            registry: Arc::default(),
             audit: Arc::default(),
             events: Arc::default(),
             idempotency: Arc::default(),

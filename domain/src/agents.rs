@@ -1,9 +1,15 @@
-//! Sessions: which incarnation of an agent is speaking, and whether it lives.
+//! Sessions: which incarnation of an agent is speaking, and whether it lives. What is known of the agents themselves
+//! stands in [`record`], and how they are in [`status`].
 //!
 //! A session lives for its TTL after the last sign of life that was written down, and never again after that: not when
 //! it is heard from later, nor when nobody has noticed its end. What it holds is free at that instant.
 
+pub mod environment;
 mod offers;
+pub mod record;
+pub mod status;
+pub mod uptime;
+pub mod wake;
 
 pub use offers::{InvalidOffers, Offers};
 
@@ -49,7 +55,7 @@ impl SessionTtl {
         self.0
     }
 
-    fn length(self) -> TimeDelta {
+    pub(crate) fn length(self) -> TimeDelta {
         TimeDelta::seconds(i64::from(self.0))
     }
 }

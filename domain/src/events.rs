@@ -1,6 +1,10 @@
 //! Facts: what happened, for everyone who follows. Appended in the commit of the change itself.
 
-use crate::ids::{FactId, ProjectId};
+mod position;
+
+pub use position::{InvalidPosition, Position};
+
+use crate::ids::{AgentId, FactId, ProjectId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +18,8 @@ pub struct Fact {
     pub project: ProjectId,
     /// The store's time of the commit it belongs to.
     pub at: DateTime<Utc>,
+    /// Who did it; the server itself for what happened by itself.
+    pub agent: AgentId,
     /// What kind of thing, such as `lock.acquired`.
     pub kind: String,
     /// The thing it happened to, such as a lock key.

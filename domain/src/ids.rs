@@ -158,6 +158,10 @@ given_id!(
     AgentType, 64, "letters, digits and - _ . : @ /", is_name_character
 );
 made_id!(
+    /// An alert: something that somebody has to see to.
+    AlertId, "alr"
+);
+made_id!(
     /// One line of the audit log.
     AuditEntryId, "aud"
 );
@@ -165,10 +169,18 @@ made_id!(
     /// One fact of the event log.
     FactId, "fct"
 );
+made_id!(
+    /// A handoff: what one agent leaves to the next.
+    HandoffId, "hnd"
+);
 given_id!(
     /// An API key's public name. Never secret.
     KeyId, 64, "lower-case letters, digits and -",
     |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+);
+made_id!(
+    /// A message from one agent to others.
+    MessageId, "msg"
 );
 given_id!(
     /// A project: the wall between fleets. Everything belongs to one.
@@ -190,6 +202,10 @@ made_id!(
 made_id!(
     /// A place in the line for locks.
     TicketId, "tkt"
+);
+made_id!(
+    /// A webhook: facts told to an address outside.
+    WebhookId, "whk"
 );
 
 #[cfg(test)]

@@ -6,9 +6,12 @@
 pub mod agents;
 pub mod audit;
 pub mod events;
+pub mod handoffs;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod locks;
+pub mod messages;
 pub mod page;
+pub mod webhooks;
 pub mod work;

@@ -10,6 +10,7 @@ mod m0004_audit;
 mod m0005_events;
 mod m0006_idempotency;
 mod m0007_work;
+mod m0008_agents_registry;
 mod step;
 
 use sea_orm_migration::sea_orm::DatabaseTransaction;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_events::STEP),
             Box::new(m0006_idempotency::STEP),
             Box::new(m0007_work::STEP),
+            Box::new(m0008_agents_registry::STEP),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! The store and its unit of work.
 
-use crate::agents::SessionRepository;
+use crate::agents::{AgentRepository, SessionRepository};
 use crate::audit::AuditLog;
 use crate::events::FactLog;
 use crate::idempotency::IdempotencyRepository;
@@ -93,7 +93,8 @@ pub trait Store: Send + Sync {
 /// One transaction over everything: the sum of the repositories. Dropping it rolls back.
 #[async_trait]
 pub trait UnitOfWork:
-    AuditLog
+    AgentRepository
+    + AuditLog
     + FactLog
     + IdempotencyRepository
     + KeyRepository

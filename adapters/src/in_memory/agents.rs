@@ -1,4 +1,8 @@
-//! Sessions, by project and name.
+//! Sessions, by project and name. The agents themselves stand in `registry`.
+
+mod registry;
+
+pub(super) use registry::Registry;
 
 use super::{InMemoryUnitOfWork, conflict, rows};
 use async_trait::async_trait;

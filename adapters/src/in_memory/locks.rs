@@ -44,7 +44,11 @@ impl Table {
         self.projects.insert(id.clone(), Arc::new(ProjectTable { last_token, ..ProjectTable::default() }));
     }
 
-    fn leases(&self, project: &ProjectId) -> impl Iterator<Item = &Lease> {
+    pub(super) fn waiters(&self, project: &ProjectId) -> impl Iterator<Item = &Waiter> {
+        self.projects.get(project).into_iter().flat_map(|table| table.waiters.values())
+    }
+
+    pub(super) fn leases(&self, project: &ProjectId) -> impl Iterator<Item = &Lease> {
         self.projects.get(project).into_iter().flat_map(|table| table.leases.values())
     }
 

@@ -32,7 +32,7 @@ struct ProjectTable {
 }
 
 impl Table {
-    fn tasks(&self, project: &ProjectId) -> impl Iterator<Item = &Task> {
+    pub(super) fn tasks(&self, project: &ProjectId) -> impl Iterator<Item = &Task> {
         self.projects.get(project).into_iter().flat_map(|table| table.tasks.values())
     }
 

@@ -1,5 +1,9 @@
-use crate::sea::clock::{instant, instant_maybe, to_us};
+mod registry;
+mod rows;
+mod signs;
+
 use crate::sea::batch::{Batch, Cell};
+use crate::sea::clock::{instant, instant_maybe, to_us};
 use crate::sea::dialect::{Column, IF_STILL, Kind};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
@@ -84,7 +88,8 @@ impl TryFrom<Row> for Session {
 
 /// A session in the order of [`COLUMNS`].
 fn new_cells(session: &Session) -> Result<[Cell<'_>; COLUMNS.len()], StoreError> {
-    let Session { project, id, agent, is_default, ttl, offers, started_at, last_seen_at, live_until, ended_at } = session;
+    let Session { project, id, agent, is_default, ttl, offers, started_at, last_seen_at, live_until, ended_at } =
+        session;
     Ok([
         project.as_str().into(),
         id.as_str().into(),
@@ -230,7 +235,7 @@ impl SessionRepository for SeaUnitOfWork {
         let rows = sessions.iter().map(|session| self.locked_at(session).and_then(|_| new_cells(session)));
         let rows: Result<Vec<_>, StoreError> = rows.collect();
         let batch = Batch::new(&COLUMNS, self.check(rows)?);
-        self.insert_rows(TABLE, "", batch).await
+        self.insert_batch(TABLE, "", batch).await
     }
 
     async fn sessions_seen(&mut self, sessions: &[Session]) -> Result<(), StoreError> {

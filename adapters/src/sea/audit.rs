@@ -1,5 +1,5 @@
-use crate::sea::clock::{instant, to_us};
 use crate::sea::batch::{Batch, Cell};
+use crate::sea::clock::{instant, to_us};
 use crate::sea::dialect::{Column as BatchColumn, Kind};
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
@@ -149,7 +149,7 @@ fn cells(entry: &Entry) -> [Cell<'_>; COLUMNS.len()] {
 #[async_trait]
 impl AuditLog for SeaUnitOfWork {
     async fn audit_append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
-        self.insert_rows(TABLE, "", Batch::new(&COLUMNS, entries.iter().map(cells))).await
+        self.insert_batch(TABLE, "", Batch::new(&COLUMNS, entries.iter().map(cells))).await
     }
 
     async fn audit_list(

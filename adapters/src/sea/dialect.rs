@@ -221,8 +221,8 @@ impl Dialect {
         }
     }
 
-    /// An INSERT of all rows of a batch. `tail` is what to do on conflict, or nothing.
-    pub(super) fn insert(self, table: &str, columns: &[Column], tail: &str) -> String {
+    /// An INSERT of all rows `r` that a source has. `tail` is what to do on conflict, or nothing.
+    pub(super) fn insert(self, table: &str, columns: &[Column], source: &str, tail: &str) -> String {
         let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
         let values: Vec<String> = columns
             .iter()
@@ -232,7 +232,6 @@ impl Dialect {
             })
             .collect();
         let (names, values) = (names.join(", "), values.join(", "));
-        let source = self.batch(columns);
         // Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
         format!("INSERT INTO {table} ({names}) SELECT {values} FROM {source} WHERE {IF_STILL} {tail}")
     }

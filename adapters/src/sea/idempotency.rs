@@ -1,5 +1,5 @@
-use crate::sea::clock::{instant, to_us};
 use crate::sea::batch::Batch;
+use crate::sea::clock::{instant, to_us};
 use crate::sea::dialect::{Column, Kind, bytes_of_hex};
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;
@@ -103,7 +103,7 @@ impl IdempotencyRepository for SeaUnitOfWork {
         let tail = "ON CONFLICT (project_id, agent_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
              answer = excluded.answer, created_at_us = excluded.created_at_us \
              WHERE idempotency_records.created_at_us < $2";
-        let sql = self.dialect.insert(TABLE, &COLUMNS, tail);
+        let sql = self.dialect.insert(TABLE, &COLUMNS, &self.dialect.batch(&COLUMNS), tail);
         self.write_batch(&sql, Batch::new(&COLUMNS, rows), &[to_us(forgotten_before).into()], true, TABLE).await
     }
 

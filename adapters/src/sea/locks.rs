@@ -9,8 +9,8 @@ use crate::sea::dialect::{Column, IF_STILL, Kind, prefix_end};
 use crate::sea::epoch::EpochCause;
 use crate::sea::error::failed;
 use crate::sea::locks::leases::{
-    HISTORY, HISTORY_COLUMNS, HISTORY_FIELDS, HistoryRow, LEASE_COLUMNS, LEASE_FIELDS, LEASES, StoredLeaseRow, ended_cells,
-    lease_cells,
+    HISTORY, HISTORY_COLUMNS, HISTORY_FIELDS, HistoryRow, LEASE_COLUMNS, LEASE_FIELDS, LEASES, StoredLeaseRow,
+    ended_cells, lease_cells,
 };
 use crate::sea::locks::waiters::{StoredWaiterRow, WAITER_COLUMNS, WAITER_FIELDS, WAITERS, waiter_cells};
 use crate::sea::unit::{Access, SeaUnitOfWork};
@@ -133,7 +133,7 @@ impl SeaUnitOfWork {
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.ints(&tokens)]);
         self.write(statement, None, LEASES).await?;
         let rows = ended.iter().map(|ended| ended_cells(project, ended));
-        self.insert_rows(HISTORY, "", Batch::new(&HISTORY_COLUMNS, rows)).await
+        self.insert_batch(HISTORY, "", Batch::new(&HISTORY_COLUMNS, rows)).await
     }
 
     async fn put_leases(&mut self, project: &ProjectId, leases: &[Lease]) -> Result<(), StoreError> {
@@ -141,7 +141,7 @@ impl SeaUnitOfWork {
         let tail = "ON CONFLICT (project_id, token) DO UPDATE SET key = excluded.key, mode = excluded.mode, \
              agent_id = excluded.agent_id, session_id = excluded.session_id, granted_at_us = excluded.granted_at_us, \
              expires_at_us = excluded.expires_at_us, reason = excluded.reason";
-        self.insert_rows(LEASES, tail, Batch::new(&LEASE_COLUMNS, rows)).await
+        self.insert_batch(LEASES, tail, Batch::new(&LEASE_COLUMNS, rows)).await
     }
 
     async fn save_line(&mut self, project: &ProjectId, changes: &Changes) -> Result<(), StoreError> {
@@ -152,13 +152,12 @@ impl SeaUnitOfWork {
             let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&tickets)]);
             self.write(statement, None, WAITERS).await?;
         }
-        let rows: Result<Vec<_>, _> =
-            changes.waiters_put.iter().map(|waiter| waiter_cells(project, waiter)).collect();
+        let rows: Result<Vec<_>, _> = changes.waiters_put.iter().map(|waiter| waiter_cells(project, waiter)).collect();
         let rows = self.check(rows.map_err(failed))?;
         let tail = "ON CONFLICT (project_id, ticket) DO UPDATE SET place = excluded.place, \
              agent_id = excluded.agent_id, session_id = excluded.session_id, wants = excluded.wants, \
              reason = excluded.reason, joined_at_us = excluded.joined_at_us, kept_until_us = excluded.kept_until_us";
-        self.insert_rows(WAITERS, tail, Batch::new(&WAITER_COLUMNS, rows)).await
+        self.insert_batch(WAITERS, tail, Batch::new(&WAITER_COLUMNS, rows)).await
     }
 }
 

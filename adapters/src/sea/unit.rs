@@ -3,7 +3,7 @@
 use crate::sea::ahead::Ahead;
 use crate::sea::batch::Batch;
 use crate::sea::clock::StoreClock;
-use crate::sea::dialect::Dialect;
+use crate::sea::dialect::{Column, Dialect};
 use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
 use crate::sea::optimistic::{Later, Optimistic, is_overtaken};
 use crate::sea::sidecar::Sidecar;
@@ -18,6 +18,7 @@ use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QuerySelect, QueryTrait, Select, Statement,
     Value,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -226,14 +227,33 @@ impl SeaUnitOfWork {
         Ok(())
     }
 
-    /// Writes many rows of a table; `tail` is what to do on conflict, or nothing.
+    /// Writes many rows as one statement; `tail` is what to do on conflict, or nothing. For what is written now and then;
+    /// what is written with every command goes by [`Self::insert_batch`], which costs less.
     pub(super) async fn insert_rows(
+        &mut self,
+        table: &'static str,
+        columns: &[Column],
+        tail: &str,
+        rows: &[impl Serialize + Sync],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = serde_json::to_string(rows).map_err(failed);
+        let rows = self.check(rows)?;
+        let sql = self.dialect.insert(table, columns, &self.dialect.records("$1", columns), tail);
+        let statement = self.statement(sql, [rows.into()]);
+        self.write(statement, None, table).await
+    }
+
+    /// Writes many rows of a table; `tail` is what to do on conflict, or nothing.
+    pub(super) async fn insert_batch(
         &mut self,
         table: &'static str,
         tail: &str,
         batch: Batch<'_>,
     ) -> Result<(), StoreError> {
-        let sql = self.dialect.insert(table, batch.columns(), tail);
+        let sql = self.dialect.insert(table, batch.columns(), &self.dialect.batch(batch.columns()), tail);
         self.write_batch(&sql, batch, &[], false, table).await
     }
 

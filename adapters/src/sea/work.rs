@@ -325,7 +325,7 @@ impl TaskRepository for SeaUnitOfWork {
         rows_max: u32,
     ) -> Result<Vec<Attempt>, StoreError> {
         let sql = "SELECT token, attempt, result FROM task_attempts \
-             WHERE project_id = $1 AND task_id = $2 ORDER BY number DESC LIMIT $3";
+             WHERE project_id = $1 AND task_id = $2 ORDER BY number DESC, token DESC LIMIT $3";
         let values = [project.as_str().into(), task.uuid().into(), i64::from(rows_max).into()];
         let statement = self.statement(sql, values);
         let rows: Vec<AttemptRow> = self.rows(statement, ATTEMPTS).await?;

@@ -132,6 +132,7 @@ pub(crate) fn fact(store: &TestStore, subject: &str) -> Fact {
         id: store.ids.fact_id(),
         project: default_project(),
         at: store.now(),
+        agent: agent("ann"),
         kind: "lock.acquired".to_owned(),
         subject: subject.to_owned(),
         body: json!({"key": subject, "reason": "so 🔑", "nested": {"n": [1, 2.5, null]}}),

@@ -38,6 +38,7 @@ impl<'a> Journal<'a> {
             id: self.ids.fact_id(),
             project: call.project.clone(),
             at: self.now,
+            agent: if by_itself { system_agent()? } else { call.principal.agent.clone() },
             kind: kind.to_owned(),
             subject: change.target.clone(),
             body,

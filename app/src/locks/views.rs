@@ -161,6 +161,8 @@ pub enum EndingView {
     SessionEnded,
     /// Its holder got a stronger one on the same key.
     Replaced,
+    /// Its holder handed it over, and the taker holds the key under a greater token.
+    HandedOver,
     /// Somebody took it away.
     Forced,
 }
@@ -185,8 +187,10 @@ pub struct EndedView {
     pub ended_at: DateTime<Utc>,
     /// How it ended.
     pub how: EndingView,
-    /// Who took it away, if somebody did.
+    /// Who took it away, or over.
     pub by: Option<String>,
+    /// The handoff it went over with.
+    pub handoff_id: Option<String>,
     /// Why it was taken away.
     pub end_reason: Option<String>,
     /// What it was held for.
@@ -195,12 +199,13 @@ pub struct EndedView {
 
 impl From<EndedLease> for EndedView {
     fn from(EndedLease { lease, ended_at, ending }: EndedLease) -> Self {
-        let (how, by, end_reason) = match ending {
-            Ending::Released => (EndingView::Released, None, None),
-            Ending::Expired => (EndingView::Expired, None, None),
-            Ending::SessionEnded => (EndingView::SessionEnded, None, None),
-            Ending::Replaced => (EndingView::Replaced, None, None),
-            Ending::Forced { by, reason } => (EndingView::Forced, Some(by.into()), Some(reason.into())),
+        let (how, by, handoff, end_reason) = match ending {
+            Ending::Released => (EndingView::Released, None, None, None),
+            Ending::Expired => (EndingView::Expired, None, None, None),
+            Ending::SessionEnded => (EndingView::SessionEnded, None, None, None),
+            Ending::Replaced => (EndingView::Replaced, None, None, None),
+            Ending::HandedOver { to, handoff } => (EndingView::HandedOver, Some(to), Some(handoff), None),
+            Ending::Forced { by, reason } => (EndingView::Forced, Some(by), None, Some(reason)),
         };
         let Lease { key, mode, holder, token, granted_at, expires_at: _, reason } = lease;
         Self {
@@ -212,8 +217,9 @@ impl From<EndedLease> for EndedView {
             granted_at,
             ended_at,
             how,
-            by,
-            end_reason,
+            by: by.map(Into::into),
+            handoff_id: handoff.map(Into::into),
+            end_reason: end_reason.map(Into::into),
             reason: reason.map(Into::into),
         }
     }

@@ -16,6 +16,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them, each including the ones before it.
+    pub const ALL: [Self; 3] = [Self::Agent, Self::Orchestrator, Self::Admin];
+
     /// The name on the wire and in stores.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,7 +30,7 @@ impl Role {
 
     /// Reads the name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Agent, Self::Orchestrator, Self::Admin].into_iter().find(|role| role.as_str() == text)
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 }
 
@@ -60,8 +63,20 @@ pub struct Principal {
 pub enum Action {
     /// Take, renew, release, look at locks; end own sessions.
     UseLocks,
+    /// Register oneself, look at the agents of the project.
+    UseAgents,
+    /// Change and deregister other agents.
+    SteerAgents,
+    /// Write, take and decline handoffs, look at them.
+    UseHandoffs,
     /// Submit tasks, claim and do them, look at them; steer one's own.
     UseWork,
+    /// Raise alerts, look at them; resolve one's own.
+    UseAlerts,
+    /// Acknowledge and resolve alerts of others.
+    SteerAlerts,
+    /// Make, change and look at webhooks.
+    KeepWebhooks,
     /// Take a lock away from its holder.
     ForceRelease,
     /// Cancel, move and revive tasks of others; keep schedules.
@@ -78,8 +93,13 @@ impl Action {
     /// The least role that may do it.
     pub const fn least_role(self) -> Role {
         match self {
-            Self::UseLocks | Self::UseWork => Role::Agent,
-            Self::ForceRelease | Self::ReadAllAudit | Self::SteerWork => Role::Orchestrator,
+            Self::UseAgents | Self::UseAlerts | Self::UseHandoffs | Self::UseLocks | Self::UseWork => Role::Agent,
+            Self::ForceRelease
+            | Self::KeepWebhooks
+            | Self::ReadAllAudit
+            | Self::SteerAgents
+            | Self::SteerAlerts
+            | Self::SteerWork => Role::Orchestrator,
             Self::ManageKeys | Self::ManageProjects => Role::Admin,
         }
     }

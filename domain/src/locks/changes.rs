@@ -61,6 +61,7 @@ impl Changes {
                 LockEvent::Acquired(_)
                 | LockEvent::Renewed { .. }
                 | LockEvent::Ended(_)
+                | LockEvent::HandedOver { .. }
                 | LockEvent::Lapsed(_)
                 | LockEvent::Waiting(_) => {}
             }

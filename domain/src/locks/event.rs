@@ -5,6 +5,9 @@ use crate::locks::lease::{EndedLease, Ending, Lease, Waiter};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+const HANDED_OVER: &str = "lock.handed_over";
+const HAND_OVER: &str = "lock.hand_over";
+
 /// One thing that happened to one lock or one place in line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockEvent {
@@ -19,6 +22,13 @@ pub enum LockEvent {
     },
     /// Ended by somebody's command.
     Ended(EndedLease),
+    /// Handed over to another session, under a new token.
+    HandedOver {
+        /// The lease as it ended.
+        ended: EndedLease,
+        /// The taker's lease.
+        lease: Lease,
+    },
     /// Ended by itself: its time ran out, or its session died.
     Lapsed(EndedLease),
     /// Somebody joined the line.
@@ -40,8 +50,10 @@ impl LockEvent {
                 Ending::Expired => "lock.expired",
                 Ending::SessionEnded => "lock.session_ended",
                 Ending::Replaced => "lock.replaced",
+                Ending::HandedOver { .. } => HANDED_OVER,
                 Ending::Forced { .. } => "lock.forced",
             },
+            Self::HandedOver { .. } => HANDED_OVER,
             Self::Waiting(_) => "lock.waiting",
             Self::Left(_) => "lock.left",
             Self::PlaceLost(_) => "lock.place_lost",
@@ -58,8 +70,10 @@ impl LockEvent {
                 Ending::Expired => "lock.expire",
                 Ending::SessionEnded => "lock.session_end",
                 Ending::Replaced => "lock.replace",
+                Ending::HandedOver { .. } => HAND_OVER,
                 Ending::Forced { .. } => "lock.force_release",
             },
+            Self::HandedOver { .. } => HAND_OVER,
             Self::Waiting(_) => "lock.wait",
             Self::Left(_) => "lock.leave",
             Self::PlaceLost(_) => "lock.lose_place",
@@ -69,7 +83,9 @@ impl LockEvent {
     /// The key, or the first key of those waited for.
     pub fn subject(&self) -> &str {
         match self {
-            Self::Acquired(lease) | Self::Renewed { after: lease, .. } => lease.key.as_str(),
+            Self::Acquired(lease) | Self::Renewed { after: lease, .. } | Self::HandedOver { lease, .. } => {
+                lease.key.as_str()
+            }
             Self::Ended(ended) | Self::Lapsed(ended) => ended.lease.key.as_str(),
             Self::Waiting(waiter) | Self::Left(waiter) | Self::PlaceLost(waiter) => {
                 waiter.wants.keys().next().map_or("", |key| key.as_str())
@@ -88,6 +104,7 @@ impl LockEvent {
             Self::Acquired(lease) => (None, Some(value(lease))),
             Self::Renewed { before, after } => (Some(value(before)), Some(value(after))),
             Self::Ended(ended) | Self::Lapsed(ended) => (Some(value(&ended.lease)), Some(ending(ended))),
+            Self::HandedOver { ended, lease } => (Some(value(&ended.lease)), Some(value(lease))),
             Self::Waiting(waiter) => (None, Some(value(waiter))),
             Self::Left(waiter) | Self::PlaceLost(waiter) => (Some(value(waiter)), None),
         };
@@ -99,6 +116,9 @@ impl LockEvent {
         match self {
             Self::Acquired(lease) | Self::Renewed { after: lease, .. } => value(lease),
             Self::Ended(ended) | Self::Lapsed(ended) => json!({ "lease": value(&ended.lease), "end": ending(ended) }),
+            Self::HandedOver { ended, lease } => {
+                json!({ "from": value(&ended.lease), "lease": value(lease), "end": ending(ended) })
+            }
             Self::Waiting(waiter) | Self::Left(waiter) | Self::PlaceLost(waiter) => value(waiter),
         }
     }

@@ -1,6 +1,6 @@
 //! Leases: who holds what, in which mode, until when, under which fencing token.
 
-use crate::ids::{AgentId, SessionId, TicketId};
+use crate::ids::{AgentId, HandoffId, SessionId, TicketId};
 use crate::locks::key::LockKey;
 use crate::locks::wants::Wants;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -186,6 +186,13 @@ pub enum Ending {
     SessionEnded,
     /// Its own holder got a stronger one on the same key.
     Replaced,
+    /// Its holder handed it over, and the taker holds the key under a greater token.
+    HandedOver {
+        /// The agent that took it.
+        to: AgentId,
+        /// With which handoff.
+        handoff: HandoffId,
+    },
     /// Somebody took it away.
     Forced {
         /// Who.

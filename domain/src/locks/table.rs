@@ -1,5 +1,6 @@
 //! The lock table of a project: everything a command touches, and the decisions on it.
 
+mod handing;
 mod line;
 pub mod tasks;
 

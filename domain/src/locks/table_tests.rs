@@ -10,6 +10,8 @@ mod deaths;
 mod endings;
 #[path = "table_tests/grants.rs"]
 mod grants;
+#[path = "table_tests/handing.rs"]
+mod handing;
 #[path = "table_tests/line.rs"]
 mod line;
 #[path = "table_tests/tokens.rs"]

@@ -1,13 +1,14 @@
 //! Attempts that are over: the history of a task. One row each, written once.
 
-use crate::ids::TaskId;
+use crate::ids::{HandoffId, TaskId};
 use crate::locks::lease::{Holder, Reason, Token};
 use crate::work::content::{Fault, Payload};
 use crate::work::task::Status;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// An attempt that is over.
+/// An attempt that is over, or the part of one that its agent made before handing it over: then the attempt goes on under
+/// the same number and another token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The task.
@@ -56,6 +57,13 @@ pub enum AttemptEnd {
         /// Until when.
         until: DateTime<Utc>,
     },
+    /// The agent handed the task over, and the taker goes on with the attempt under a greater token.
+    HandedOver {
+        /// Who goes on.
+        to: Holder,
+        /// With which handoff.
+        handoff: HandoffId,
+    },
     /// Nothing was heard in time.
     Lapsed,
     /// The session it was made in was ended in good order.
@@ -72,6 +80,7 @@ impl AttemptEnd {
             Self::Failed { .. } => "failed",
             Self::Released { .. } => "released",
             Self::Snoozed { .. } => "snoozed",
+            Self::HandedOver { .. } => "handed_over",
             Self::Lapsed => "lapsed",
             Self::SessionClosed => "session_closed",
             Self::SessionDied => "session_died",
@@ -81,7 +90,7 @@ impl AttemptEnd {
     /// Whether it leaves the number of attempts still to come as it was.
     pub const fn is_unharmed(&self) -> bool {
         match self {
-            Self::Released { .. } | Self::Snoozed { .. } | Self::SessionClosed => true,
+            Self::Released { .. } | Self::Snoozed { .. } | Self::HandedOver { .. } | Self::SessionClosed => true,
             Self::Succeeded { .. } | Self::Failed { .. } | Self::Lapsed | Self::SessionDied => false,
         }
     }

@@ -29,13 +29,13 @@ macro_rules! text {
             pub const BYTES_MAX: usize = $bytes_max;
 
             /// Trims and checks.
-            pub fn parse(text: &str) -> Result<Self, InvalidText> {
+            pub fn parse(text: &str) -> Result<Self, $crate::work::content::InvalidText> {
                 let text = text.trim();
                 let bad = |c: char| c.is_control() && !($lines && matches!(c, '\n' | '\r' | '\t'));
                 if (1..=Self::BYTES_MAX).contains(&text.len()) && !text.chars().any(bad) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(InvalidText { field: $field, bytes_max: Self::BYTES_MAX, lines: $lines })
+                    Err($crate::work::content::InvalidText { field: $field, bytes_max: Self::BYTES_MAX, lines: $lines })
                 }
             }
 
@@ -52,13 +52,15 @@ macro_rules! text {
         }
 
         impl TryFrom<String> for $name {
-            type Error = InvalidText;
-            fn try_from(text: String) -> Result<Self, InvalidText> {
+            type Error = $crate::work::content::InvalidText;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
                 Self::parse(&text)
             }
         }
     };
 }
+
+pub(crate) use text;
 
 text!(
     /// A task in one line.

@@ -39,6 +39,8 @@ pub enum What {
     Released,
     /// It was put off by its agent.
     Snoozed,
+    /// Another session goes on with it.
+    HandedOver,
     /// Nothing was heard from its agent in time.
     Lapsed,
     /// The session of its agent was ended in good order.
@@ -75,6 +77,7 @@ impl What {
             Self::Failed => "task.failed",
             Self::Released => "task.released",
             Self::Snoozed => "task.snoozed",
+            Self::HandedOver => "task.handed_over",
             Self::Lapsed => "task.lapsed",
             Self::SessionClosed => "task.session_ended",
             Self::SessionDied => "task.session_died",
@@ -99,6 +102,7 @@ impl What {
             Self::Failed => "task.fail",
             Self::Released => "task.release",
             Self::Snoozed => "task.snooze",
+            Self::HandedOver => "task.hand_over",
             Self::Lapsed => "task.lapse",
             Self::SessionClosed => "task.session_end",
             Self::SessionDied => "task.session_die",

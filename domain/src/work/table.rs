@@ -8,6 +8,7 @@
 
 mod claim;
 mod finish;
+mod handing;
 mod run;
 mod steer;
 mod submit;

@@ -8,6 +8,8 @@ mod claiming;
 mod dependencies;
 #[path = "table_tests/events.rs"]
 mod events;
+#[path = "table_tests/handing.rs"]
+mod handing;
 #[path = "table_tests/lapses.rs"]
 mod lapses;
 #[path = "table_tests/random.rs"]

@@ -1,10 +1,10 @@
 //! Rows of leases and past leases.
 
-use crate::sea::clock::{instant, to_us};
 use crate::sea::batch::Cell;
+use crate::sea::clock::{instant, to_us};
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::{UnknownValue, corrupt};
-use domain::ids::{AgentId, ProjectId, SessionId};
+use domain::ids::{AgentId, HandoffId, ProjectId, SessionId};
 use domain::locks::key::LockKey;
 use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Mode, Reason, Token};
 use domain::locks::stored::StoredLease;
@@ -135,10 +135,12 @@ const EXPIRED: &str = "expired";
 const SESSION_ENDED: &str = "session_ended";
 const REPLACED: &str = "replaced";
 const FORCED: &str = "forced";
+/// Its columns are those of an end by force: by whom it was taken over, and the handoff.
+const HANDED_OVER: &str = "handed_over";
 
-/// An end by force that does not say who and why.
+/// An end by force, or by a handoff, that does not say who and why.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing stands here though the lease was ended by force")]
+#[error("nothing stands here though the lease was ended by force or handed over")]
 struct ForceUnexplained;
 
 /// A past lease in the order of [`HISTORY_COLUMNS`].
@@ -149,9 +151,10 @@ pub(super) fn ended_cells<'a>(project: &'a ProjectId, ended: &'a EndedLease) -> 
         Ending::Expired => (EXPIRED, None),
         Ending::SessionEnded => (SESSION_ENDED, None),
         Ending::Replaced => (REPLACED, None),
-        Ending::Forced { by, reason } => (FORCED, Some((by.as_str(), reason.as_str()))),
+        Ending::HandedOver { to, handoff } => (HANDED_OVER, Some((to.as_str().into(), handoff.to_string().into()))),
+        Ending::Forced { by, reason } => (FORCED, Some((by.as_str().into(), reason.as_str().into()))),
     };
-    let (forced_by, forced_reason) = forced.unzip();
+    let (forced_by, forced_reason): (Cell<'_>, Cell<'_>) = forced.unwrap_or((Cell::Null, Cell::Null));
     let [project, token, key, mode, agent, session, granted_at, expires_at, reason] = lease_cells(project, lease);
     [
         project,
@@ -165,8 +168,8 @@ pub(super) fn ended_cells<'a>(project: &'a ProjectId, ended: &'a EndedLease) -> 
         reason,
         to_us(*ended_at).into(),
         ending.into(),
-        forced_by.into(),
-        forced_reason.into(),
+        forced_by,
+        forced_reason,
     ]
 }
 
@@ -187,6 +190,16 @@ impl TryFrom<HistoryRow> for EndedLease {
                 Ending::Forced {
                     by: AgentId::parse(&by).map_err(|error| corrupt(HISTORY, "forced_by", &name, error))?,
                     reason: Reason::parse(&reason).map_err(|error| corrupt(HISTORY, "forced_reason", &name, error))?,
+                }
+            }
+            HANDED_OVER => {
+                let to = forced_by.ok_or_else(|| corrupt(HISTORY, "forced_by", &name, ForceUnexplained))?;
+                let handoff =
+                    forced_reason.ok_or_else(|| corrupt(HISTORY, "forced_reason", &name, ForceUnexplained))?;
+                Ending::HandedOver {
+                    to: AgentId::parse(&to).map_err(|error| corrupt(HISTORY, "forced_by", &name, error))?,
+                    handoff: HandoffId::parse(&handoff)
+                        .map_err(|error| corrupt(HISTORY, "forced_reason", &name, error))?,
                 }
             }
             _ => return Err(corrupt(HISTORY, "ending", &name, UnknownValue(ending))),

@@ -25,15 +25,14 @@ impl SeaUnitOfWork {
     pub(super) async fn add_tasks(&mut self, project: &ProjectId, new: &[NewTask]) -> Result<(), StoreError> {
         let tasks: Result<Vec<_>, StoreError> = new.iter().map(|new| task_cells(project, new)).collect();
         let tasks = Batch::new(&TASK_COLUMNS, self.check(tasks)?);
-        self.insert_rows(TASKS, "", tasks).await?;
+        self.insert_batch(TASKS, "", tasks).await?;
         self.add_states(project, new).await?;
         let dependencies = new.iter().flat_map(|new| {
-            let on = |depends_on: &TaskId| {
-                [project.as_str().into(), new.task.id.uuid().into(), depends_on.uuid().into()]
-            };
+            let on =
+                |depends_on: &TaskId| [project.as_str().into(), new.task.id.uuid().into(), depends_on.uuid().into()];
             new.depends_on.iter().map(on)
         });
-        self.insert_rows(DEPENDENCIES, "", Batch::new(&DEPENDENCY_COLUMNS, dependencies)).await
+        self.insert_batch(DEPENDENCIES, "", Batch::new(&DEPENDENCY_COLUMNS, dependencies)).await
     }
 
     async fn add_states(&mut self, project: &ProjectId, new: &[NewTask]) -> Result<(), StoreError> {
@@ -94,10 +93,9 @@ impl SeaUnitOfWork {
     }
 
     pub(super) async fn add_attempts(&mut self, project: &ProjectId, attempts: &[Attempt]) -> Result<(), StoreError> {
-        let rows: Result<Vec<_>, StoreError> =
-            attempts.iter().map(|attempt| attempt_cells(project, attempt)).collect();
+        let rows: Result<Vec<_>, StoreError> = attempts.iter().map(|attempt| attempt_cells(project, attempt)).collect();
         let batch = Batch::new(&ATTEMPT_COLUMNS, self.check(rows)?);
-        self.insert_rows(ATTEMPTS, "", batch).await
+        self.insert_batch(ATTEMPTS, "", batch).await
     }
 
     /// Notes with the tasks of sessions that have ended that there is something to do about them.

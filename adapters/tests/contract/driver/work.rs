@@ -142,6 +142,7 @@ async fn tell(
             id: store.ids.fact_id(),
             project: project.clone(),
             at,
+            agent: agent("ann"),
             kind: kind.to_owned(),
             subject,
             body,

@@ -20,6 +20,8 @@ pub enum AttemptEndView {
     Released,
     /// The agent put it off.
     Snoozed,
+    /// The agent handed it over: it goes on under the same number and a greater token.
+    HandedOver,
     /// Nothing was heard in time.
     Lapsed,
     /// The session it was made in was ended in good order.
@@ -56,6 +58,10 @@ pub struct AttemptView {
     pub retryable: Option<bool>,
     /// Why it was handed back.
     pub reason: Option<String>,
+    /// The agent it was handed over to.
+    pub handed_to: Option<String>,
+    /// The handoff it went over with.
+    pub handoff_id: Option<String>,
     /// Until when it was put off.
     pub snoozed_until: Option<DateTime<Utc>>,
     /// What the task was in afterwards.
@@ -80,6 +86,8 @@ impl From<Attempt> for AttemptView {
             error: None,
             retryable: None,
             reason: None,
+            handed_to: None,
+            handoff_id: None,
             snoozed_until: None,
             status_after: left.into(),
             next_at,
@@ -96,6 +104,12 @@ impl From<Attempt> for AttemptView {
                 Self { how: AttemptEndView::Released, reason: reason.map(Into::into), ..view }
             }
             AttemptEnd::Snoozed { until } => Self { how: AttemptEndView::Snoozed, snoozed_until: Some(until), ..view },
+            AttemptEnd::HandedOver { to, handoff } => Self {
+                how: AttemptEndView::HandedOver,
+                handed_to: Some(to.agent.into()),
+                handoff_id: Some(handoff.into()),
+                ..view
+            },
             AttemptEnd::Lapsed => Self { how: AttemptEndView::Lapsed, ..view },
             AttemptEnd::SessionClosed => Self { how: AttemptEndView::SessionClosed, ..view },
             AttemptEnd::SessionDied => Self { how: AttemptEndView::SessionDied, ..view },

@@ -10,7 +10,7 @@ use crate::locks::lease::{Holder, Lease, Mode, Token, Ttl};
 use crate::locks::stored::StoredLease;
 use crate::locks::table::LockTable;
 use crate::locks::wants::{Want, Wants};
-use crate::work::attempt::Attempt;
+use crate::work::attempt::{Attempt, AttemptEnd};
 use crate::work::changes::{Changes, Loaded};
 use crate::work::claim::{Claim, ClaimFilter, ClaimSize, Claimed};
 use crate::work::content::{Content, Fault, Title};
@@ -215,7 +215,10 @@ impl Yard {
                     self.attempts.iter().chain(&changes.attempts).filter(|past| past.task == changed.after.id);
                 let greatest = of_task.map(|past| past.token).max();
                 assert!(greatest.is_none_or(|greatest| greatest < lease.token), "tokens rise");
-                assert!(lease.attempt > changed.before.attempts_made, "attempts rise");
+                let goes_on = previous.is_some_and(|previous| is_handed_over(&changes.attempts, previous.token));
+                let expected = changed.before.attempts_made + u32::from(!goes_on);
+                assert!(lease.attempt >= expected, "attempts rise, but for one that is handed over");
+                assert!(!goes_on || changed.after.attempts_made == expected, "handing over costs no attempt");
             }
         }
         self.attempts.extend(changes.attempts.iter().cloned());
@@ -374,6 +377,11 @@ impl Yard {
         let id = self.id(name);
         self.run(|table, _| table.cancel(id, cancel))
     }
+}
+
+fn is_handed_over(attempts: &[Attempt], token: Token) -> bool {
+    let of_token = attempts.iter().find(|attempt| attempt.token == token);
+    of_token.is_some_and(|attempt| matches!(attempt.end, AttemptEnd::HandedOver { .. }))
 }
 
 pub(super) fn ttl() -> Ttl {
