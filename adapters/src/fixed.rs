@@ -3,7 +3,7 @@
 //! Tests pass them in where a process would pass the machine's, so that every answer is the same on every run.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use domain::ids::{AuditEntryId, FactId, ScheduleId, TaskId, TicketId};
+use domain::ids::{AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId};
 use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
@@ -59,6 +59,10 @@ impl IdSource for CountedIds {
 
     fn fact_id(&self) -> FactId {
         FactId::new(self.uuid())
+    }
+
+    fn handoff_id(&self) -> HandoffId {
+        HandoffId::new(self.uuid())
     }
 
     fn ticket_id(&self) -> TicketId {

@@ -6,6 +6,7 @@
 mod agents;
 mod audit;
 mod events;
+mod handoffs;
 mod idempotency;
 mod identity;
 mod locks;
@@ -43,6 +44,7 @@ struct State {
     registry: Arc<agents::Registry>,
     audit: Arc<audit::Table>,
     events: Arc<events::Table>,
+    handoffs: Arc<handoffs::Table>,
     idempotency: Arc<idempotency::Table>,
     identity: Arc<identity::Table>,
     locks: Arc<locks::Table>,
@@ -74,6 +76,7 @@ impl InMemoryStore {
             registry: Arc::default(),
             audit: Arc::default(),
             events: Arc::default(),
+            handoffs: Arc::default(),
             idempotency: Arc::default(),
             identity: Arc::new(identity::Table::with_default_project(created_at)),
             locks: Arc::new(locks::Table::with_default_project()),

@@ -15,6 +15,7 @@ mod dialect;
 mod epoch;
 mod error;
 mod events;
+mod handoffs;
 mod idempotency;
 mod identity;
 mod locks;

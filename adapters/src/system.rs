@@ -1,7 +1,7 @@
 //! The process's clock and its source of ids and secrets.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::ids::{AuditEntryId, FactId, ScheduleId, TaskId, TicketId};
+use domain::ids::{AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId};
 use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
@@ -29,6 +29,10 @@ impl IdSource for RandomIds {
 
     fn fact_id(&self) -> FactId {
         FactId::new(ordered())
+    }
+
+    fn handoff_id(&self) -> HandoffId {
+        HandoffId::new(ordered())
     }
 
     fn ticket_id(&self) -> TicketId {

@@ -19,6 +19,7 @@ pub use hot::{Choice, Defect, HotCommand, Ruling, Tables, Touches, Who, WorkTouc
 use crate::agents::signs_of_life::SignsOfLife;
 use crate::call::Call;
 use crate::doorbell::Doorbell;
+use crate::events::pulse::Pulse;
 use crate::folds::RefusalFolds;
 use crate::lane::{Lane, LaneError};
 use crate::refusal::{CallError, Refusal};
@@ -59,6 +60,7 @@ struct Core {
     folds: RefusalFolds,
     doorbell: Doorbell,
     watcher: Arc<Watcher>,
+    pulse: Arc<Pulse>,
     signs_of_life: SignsOfLife,
     metrics: Metrics,
 }
@@ -81,7 +83,8 @@ impl Executor {
     pub fn new(store: Arc<dyn Store>, ids: Arc<dyn IdSource>, metrics: Metrics) -> Self {
         let (folds, doorbell, signs_of_life) = (RefusalFolds::default(), Doorbell::default(), SignsOfLife::default());
         let watcher = Arc::new(Watcher::new(doorbell.clone()));
-        let core = Arc::new(Core { store, ids, folds, doorbell, watcher, signs_of_life, metrics });
+        let pulse = Arc::default();
+        let core = Arc::new(Core { store, ids, folds, doorbell, watcher, pulse, signs_of_life, metrics });
         let lanes = (0..LANES).map(|_| Lane::start(Arc::new(BatchRunner::new(core.clone())))).collect();
         Self { core, lanes }
     }
@@ -104,6 +107,11 @@ impl Executor {
     /// Wakes those who wait for what the bell of this process does not ring for.
     pub fn watcher(&self) -> &Arc<Watcher> {
         &self.core.watcher
+    }
+
+    /// Tells whoever listens in a project that something was committed there.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.core.pulse
     }
 
     /// Who was heard from without running in a session.
@@ -203,14 +211,17 @@ impl Executor {
                 journal.add(entry);
             }
         }
-        journal.append(uow.as_mut()).await?;
-        let is_reused = matches!(decision.result, Err(Refusal::IdempotencyKeyReused));
-        if let (Some(name), Some(fingerprint), false) = (name, fingerprint, is_reused) {
+        let has_facts = journal.append(uow.as_mut()).await?;
+        let is_recorded = decision.is_final && !matches!(decision.result, Err(Refusal::IdempotencyKeyReused));
+        if let (Some(name), Some(fingerprint), true) = (name, fingerprint, is_recorded) {
             let answer = serde_json::to_value(&decision.result).map_err(|e| CallError::Internal(e.to_string()))?;
             let record = Record { name, fingerprint, answer, created_at: now };
             uow.idempotency_add(&[record], now - TimeDelta::hours(KEPT_HOURS)).await?;
         }
         uow.commit().await?;
+        if has_facts {
+            self.core.pulse.committed(&call.project, false);
+        }
         Ok(Answered { answer: decision.result?, is_replay: false })
     }
 

@@ -9,6 +9,7 @@ pub mod call;
 pub mod cli;
 pub mod config;
 pub mod doorbell;
+pub mod events;
 pub mod executor;
 pub mod folds;
 pub mod health;

@@ -47,8 +47,14 @@ pub fn start(
     loops.spawn(async move { watching.watcher().watch(watching.store(), &stop).await });
     let (telling, mouth, stop) = (executor.watcher().clone(), bell.clone(), stopping.clone());
     loops.spawn(async move { telling.tell(mouth.as_ref(), &stop).await });
-    let (hearing, ear, stop) = (executor.watcher().clone(), bell.clone(), stopping.clone());
-    loops.spawn(async move { hearing.hear(ear.as_ref(), &stop).await });
+    let (hearing, ear, stop) = (executor.clone(), bell.clone(), stopping.clone());
+    loops.spawn(async move { hearing.watcher().hear(ear.as_ref(), hearing.pulse(), &stop).await });
+    let (looking, stop) = (executor.clone(), stopping.clone());
+    loops.spawn(async move { looking.pulse().watch(looking.store(), &stop).await });
+    let (beating, stop) = (executor.pulse().clone(), stopping.clone());
+    loops.spawn(async move { beating.catch_up(&stop).await });
+    let (telling, mouth, stop) = (executor.pulse().clone(), bell.clone(), stopping.clone());
+    loops.spawn(async move { telling.tell(mouth.as_ref(), &stop).await });
     let sweeping = executor.clone();
     loops.spawn(every("tidying", TIDY_INTERVAL, stopping.clone(), move || {
         let executor = sweeping.clone();

@@ -21,8 +21,7 @@ const LAYERS: [(&str, &str); 6] = [
 ];
 
 /// Contexts that need no module of their own in a layer: context, layer, reason.
-const NOT_WHOLE: [(&str, &str, &str); 2] = [
-    ("events", "app", "facts are appended by the executor with every change; no use case reads them yet"),
+const NOT_WHOLE: [(&str, &str, &str); 1] = [
     ("idempotency", "app", "the executor replays and records for every change; it is no use case of its own"),
 ];
 

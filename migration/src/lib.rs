@@ -11,6 +11,7 @@ mod m0005_events;
 mod m0006_idempotency;
 mod m0007_work;
 mod m0008_agents_registry;
+mod m0010_handoffs;
 mod step;
 
 use sea_orm_migration::sea_orm::DatabaseTransaction;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_idempotency::STEP),
             Box::new(m0007_work::STEP),
             Box::new(m0008_agents_registry::STEP),
+            Box::new(m0010_handoffs::STEP),
         ]
     }
 }

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 pub enum Word {
     /// There is news in these projects: whoever waits there should look again.
     Projects(BTreeSet<ProjectId>),
+    /// Facts were committed in these projects: whoever follows them should look again.
+    Facts(BTreeSet<ProjectId>),
     /// There may be news anywhere.
     Anywhere,
 }
@@ -17,7 +19,7 @@ pub enum Word {
 /// Carries word of what was committed to the other servers, so that nobody there has to wait for their next look.
 ///
 /// It is only a hint. Word may be lost, come late or twice; whoever must know looks at the store
-/// ([`crate::locks::LockRepository::lock_tables_look`]).
+/// ([`crate::locks::LockRepository::lock_tables_look`], [`crate::events::FactLog::facts_newest`]).
 #[async_trait]
 pub trait Bell: Send + Sync {
     /// Tells all other servers that listen. It MUST NOT slow down what is being committed, and it is up to the caller to

@@ -23,6 +23,11 @@ pub trait FactLog {
         after: Option<Position>,
         rows_max: u32,
     ) -> Result<Vec<(Position, Fact)>, StoreError>;
+    /// Whether there are committed facts of a project that [`Self::facts_after`] leaves for later. They come within
+    /// milliseconds, unless a transaction stays open.
+    async fn facts_unsettled(&mut self, project: &ProjectId) -> Result<bool, StoreError>;
+    /// The position of the newest fact that [`Self::facts_after`] would give, of each of these projects that has any.
+    async fn facts_newest(&mut self, projects: &[ProjectId]) -> Result<Vec<(ProjectId, Position)>, StoreError>;
     /// Where the facts end as far as [`Self::facts_after`] can see: after every fact it would give now, and before every
     /// one it would not give yet. A greater position was given out by another history of this database, such as the one
     /// that was lost when it was restored.

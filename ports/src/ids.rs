@@ -1,6 +1,6 @@
 //! Where made ids and secrets come from.
 
-use domain::ids::{AuditEntryId, FactId, ScheduleId, TaskId, TicketId};
+use domain::ids::{AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId};
 use domain::work::retry::Chance;
 
 /// Draws ids and secrets.
@@ -9,6 +9,8 @@ pub trait IdSource: Send + Sync {
     fn audit_entry_id(&self) -> AuditEntryId;
     /// A new fact; later ones sort after earlier ones of this process.
     fn fact_id(&self) -> FactId;
+    /// A new handoff; later ones sort after earlier ones of this process.
+    fn handoff_id(&self) -> HandoffId;
     /// A new place in line. Not to be guessed.
     fn ticket_id(&self) -> TicketId;
     /// A new task; later ones sort after earlier ones of this process.

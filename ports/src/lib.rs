@@ -9,6 +9,7 @@ pub mod bell;
 pub mod calendar;
 pub mod clock;
 pub mod events;
+pub mod handoffs;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;

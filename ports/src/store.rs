@@ -3,6 +3,7 @@
 use crate::agents::{AgentRepository, SessionRepository};
 use crate::audit::AuditLog;
 use crate::events::FactLog;
+use crate::handoffs::HandoffRepository;
 use crate::idempotency::IdempotencyRepository;
 use crate::identity::{KeyRepository, ProjectRepository};
 use crate::locks::LockRepository;
@@ -96,6 +97,7 @@ pub trait UnitOfWork:
     AgentRepository
     + AuditLog
     + FactLog
+    + HandoffRepository
     + IdempotencyRepository
     + KeyRepository
     + LockRepository

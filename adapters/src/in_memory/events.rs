@@ -53,6 +53,16 @@ impl FactLog for InMemoryUnitOfWork {
         Ok(facts.take(rows(rows_max)).map(|(position, fact)| (*position, fact.as_ref().clone())).collect())
     }
 
+    async fn facts_unsettled(&mut self, _project: &ProjectId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn facts_newest(&mut self, projects: &[ProjectId]) -> Result<Vec<(ProjectId, Position)>, StoreError> {
+        let logs = &self.read().events.logs;
+        let newest = |project: &ProjectId| logs.get(project)?.facts.last_key_value().map(|(position, _)| *position);
+        Ok(projects.iter().filter_map(|project| Some((project.clone(), newest(project)?))).collect())
+    }
+
     async fn facts_horizon(&mut self) -> Result<Position, StoreError> {
         Ok(Position::new(0, self.read().events.last))
     }

@@ -36,10 +36,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 struct LineLost;
 
 /// What is sent. No projects stand for all of them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
     from: String,
     projects: Option<BTreeSet<ProjectId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    facts: Option<BTreeSet<ProjectId>>,
 }
 
 /// Word by `NOTIFY` on PostgreSQL.
@@ -71,12 +73,15 @@ impl SeaBell {
     }
 
     fn note(&self, word: &Word) -> String {
-        let note = |projects| serde_json::to_string(&Note { from: self.name.clone(), projects }).unwrap_or_default();
-        let whole = note(match word {
-            Word::Projects(projects) => Some(projects.clone()),
-            Word::Anywhere => None,
-        });
-        if whole.len() < NOTE_BYTES_LIMIT { whole } else { note(None) }
+        let from = || self.name.clone();
+        let note = match word.clone() {
+            Word::Projects(projects) => Note { from: from(), projects: Some(projects), ..Note::default() },
+            Word::Facts(projects) => Note { from: from(), facts: Some(projects), ..Note::default() },
+            Word::Anywhere => Note { from: from(), ..Note::default() },
+        };
+        let text = |note: &Note| serde_json::to_string(note).unwrap_or_default();
+        let whole = text(&note);
+        if whole.len() < NOTE_BYTES_LIMIT { whole } else { text(&Note { from: from(), ..Note::default() }) }
     }
 
     /// What a note says; `None` if it is our own.
@@ -84,8 +89,9 @@ impl SeaBell {
         match serde_json::from_str(note) {
             Ok(Note { from, .. }) if from == self.name => None,
             Ok(Note { projects: Some(projects), .. }) => Some(Word::Projects(projects)),
+            Ok(Note { facts: Some(projects), .. }) => Some(Word::Facts(projects)),
             // Of another version perhaps; that there is news is all that is to be known.
-            Ok(Note { projects: None, .. }) | Err(_) => Some(Word::Anywhere),
+            Ok(Note { projects: None, facts: None, .. }) | Err(_) => Some(Word::Anywhere),
         }
     }
 
@@ -178,7 +184,9 @@ mod tests {
     #[test]
     fn a_note_says_to_others_what_was_told_and_nothing_to_its_writer() {
         let (one, other) = (bell(), bell());
-        for word in [projects(["a".to_owned(), "b-2".to_owned()]), Word::Anywhere] {
+        let some = projects(["a".to_owned(), "b-2".to_owned()]);
+        let facts = Word::Facts([ProjectId::parse("c").unwrap()].into());
+        for word in [some, facts, Word::Anywhere] {
             let note = one.note(&word);
             assert_eq!(other.read(&note), Some(word));
             assert_eq!(one.read(&note), None);

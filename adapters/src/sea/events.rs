@@ -100,6 +100,16 @@ struct Mark {
     number: i64,
 }
 
+impl TryFrom<Mark> for (ProjectId, Position) {
+    type Error = StoreError;
+
+    fn try_from(Mark { project_id, commit_number, number }: Mark) -> Result<Self, StoreError> {
+        let project = ProjectId::parse(&project_id);
+        let project = project.map_err(|error| corrupt(TABLE, "project_id", &project_id, error))?;
+        Ok((project, Place { commit_number, number }.into()))
+    }
+}
+
 const FORGOTTEN: &str = "facts_forgotten";
 
 const MARK_COLUMNS: [Column; 3] = [("project_id", Kind::Text), ("commit_number", Kind::Int), ("number", Kind::Int)];
@@ -114,6 +124,10 @@ struct FactWords {
     settled: &'static str,
     order: &'static str,
     horizon: &'static str,
+    /// Looks for a fact that is committed and not settled; `None` where there is never one.
+    unsettled: Option<&'static str>,
+    /// Looks for the newest settled fact of each project of `$1`.
+    newest: &'static str,
 }
 
 impl Dialect {
@@ -130,6 +144,14 @@ impl Dialect {
                 order: "xid, seq",
                 horizon: "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS commit_number, \
                      0::bigint AS number",
+                unsettled: Some(
+                    "SELECT xid::text::bigint AS commit_number, seq AS number FROM facts \
+                     WHERE project_id = $1 AND xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1",
+                ),
+                newest: "SELECT r.value AS project_id, found.commit_number, found.number FROM unnest($1) AS r(value) \
+                     CROSS JOIN LATERAL (SELECT xid::text::bigint AS commit_number, seq AS number FROM facts \
+                     WHERE project_id = r.value AND xid < pg_snapshot_xmin(pg_current_snapshot()) \
+                     ORDER BY xid DESC, seq DESC LIMIT 1) AS found",
             },
             _ => FactWords {
                 commit: "0",
@@ -138,6 +160,10 @@ impl Dialect {
                 settled: "true",
                 order: "seq",
                 horizon: "SELECT 0 AS commit_number, seq AS number FROM sqlite_sequence WHERE name = 'facts'",
+                unsettled: None,
+                newest: "SELECT project_id, commit_number, number FROM (SELECT r.value AS project_id, \
+                     0 AS commit_number, (SELECT max(seq) FROM facts WHERE project_id = r.value) AS number \
+                     FROM json_each($1) AS r) WHERE number IS NOT NULL",
             },
         }
     }
@@ -192,6 +218,19 @@ impl FactLog for SeaUnitOfWork {
         ];
         let rows: Vec<PlacedRow> = self.rows(self.statement(sql, values), TABLE).await?;
         self.read_rows(rows)
+    }
+
+    async fn facts_unsettled(&mut self, project: &ProjectId) -> Result<bool, StoreError> {
+        let Some(sql) = self.dialect.fact_words().unsettled else { return Ok(false) };
+        let found: Option<Place> = self.row(self.statement(sql, [project.as_str().into()]), TABLE).await?;
+        Ok(found.is_some())
+    }
+
+    async fn facts_newest(&mut self, projects: &[ProjectId]) -> Result<Vec<(ProjectId, Position)>, StoreError> {
+        let names: Vec<String> = projects.iter().map(|project| project.as_str().to_owned()).collect();
+        let sql = self.dialect.fact_words().newest;
+        let marks: Vec<Mark> = self.rows(self.statement(sql, [self.dialect.texts(&names)]), TABLE).await?;
+        self.read_rows(marks)
     }
 
     async fn facts_horizon(&mut self) -> Result<Position, StoreError> {

@@ -128,6 +128,21 @@ async fn what_is_not_committed_is_not_read(store: Arc<TestStore>) {
     assert_eq!(read_up_to(store.store(), &default_project(), &mut None, 1).await.len(), 1);
 }
 
+async fn the_newest_of_each_project_is_known(store: Arc<TestStore>) {
+    let other = add_project(&store, "other").await.id;
+    let asked = [default_project(), project_id("none"), other.clone()];
+    let newest = async || store.begin_read().await.facts_newest(&asked).await.unwrap();
+    assert_eq!(newest().await, []);
+    append(&store, &[fact(&store, "a"), fact(&store, "b")]).await;
+    let all = positions(&store, 2).await;
+    assert_eq!(newest().await, [(default_project(), all[1])]);
+    append(&store, &[Fact { project: other.clone(), ..fact(&store, "c") }]).await;
+    read_up_to(store.store(), &other, &mut None, 1).await;
+    assert_eq!(newest().await.into_iter().map(|(project, _)| project).collect::<BTreeSet<_>>().len(), 2);
+    assert_eq!(store.begin_read().await.facts_newest(&[]).await.unwrap(), []);
+    assert!(!store.begin_read().await.facts_unsettled(&default_project()).await.unwrap());
+}
+
 async fn the_horizon_parts_what_was_read_from_what_comes(store: Arc<TestStore>) {
     let horizon = async || store.begin_read().await.facts_horizon().await.unwrap();
     let empty = horizon().await;
@@ -229,9 +244,13 @@ async fn who_commits_last_is_not_missed_though_it_wrote_first(store: Arc<TestSto
     let seen_early = store.begin_read().await.facts_latest(&default_project(), 9).await.unwrap();
     assert_eq!(seen_early, [third.clone(), second.clone()], "these are committed, and there to be seen");
     assert_eq!(read_on(store.store(), &default_project(), &mut after).await, [], "but not to be gone past");
+    assert_eq!(store.begin_read().await.facts_newest(&[default_project()]).await.unwrap(), []);
+    assert!(store.begin_read().await.facts_unsettled(&default_project()).await.unwrap());
+    assert!(!store.begin_read().await.facts_unsettled(&project_id("other")).await.unwrap());
     held.commit().await.unwrap();
     let read = read_up_to(store.store(), &default_project(), &mut after, 3).await;
     assert_eq!(read, [first, second, third]);
+    assert!(!store.begin_read().await.facts_unsettled(&default_project()).await.unwrap());
     let numbers: Vec<u64> = positions(&store, 3).await.into_iter().map(Position::number).collect();
     assert!(numbers[0] < numbers[1], "who had gone on from the number of what was seen early had missed the first");
 }
@@ -254,6 +273,7 @@ on_every_store!(
     what_is_not_committed_is_not_read,
     what_was_forgotten_is_known_of_each_project,
     pruning_takes_the_old_ones_of_all_projects_and_no_more_than_it_may,
+    the_newest_of_each_project_is_known,
     the_newest_facts_come_first_and_as_they_were_written,
     no_more_facts_come_than_were_asked_for,
     facts_of_another_project_are_never_seen,

@@ -8,6 +8,7 @@ mod agents;
 mod audit;
 mod driver;
 mod events;
+mod handoffs;
 mod harness;
 mod idempotency;
 mod identity;

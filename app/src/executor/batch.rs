@@ -13,11 +13,12 @@ use crate::refusal::{CallError, Refusal};
 use crate::watcher::{Committed, LOOK_INTERVAL};
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use domain::agents::record::AgentRecord;
 use domain::agents::{Resolved, Session};
 use domain::audit::Entry;
 use domain::idempotency::{KEPT_HOURS, Record};
 use domain::identity::project::ProjectRefusal;
-use domain::ids::{ProjectId, SessionId};
+use domain::ids::{AgentId, ProjectId, SessionId};
 use domain::locks::event::LockEvent;
 use domain::work::event::WorkEvent;
 use ports::store::StoreError;
@@ -123,6 +124,7 @@ impl BatchRunner {
             tables,
             journal: Journal::new(self.core.ids.as_ref(), head.now),
             started: Vec::new(),
+            agents: BTreeMap::new(),
             seen: BTreeMap::new(),
             records: Vec::new(),
             told: Told::default(),
@@ -131,7 +133,7 @@ impl BatchRunner {
         // What had run out before is told first, whatever becomes of the commands.
         batch.tell(&first.call, None, Vec::new()).map_err(|error| StoreError::Failed(error.to_string().into()))?;
         let results = jobs.iter().map(|job| batch.decide(job)).collect();
-        let Batch { tables, mut journal, started, seen: sessions, records, refused, .. } = batch;
+        let Batch { tables, mut journal, started, agents, seen: sessions, records, refused, .. } = batch;
         for entry in refused {
             if self.core.folds.deserves_a_line(&entry) {
                 journal.add(entry);
@@ -141,6 +143,7 @@ impl BatchRunner {
         uow.sessions_seen(&sessions).await?;
         uow.sessions_end(&ended).await?;
         uow.sessions_add(&started).await?;
+        uow.agents_add_missing(&agents.into_values().collect::<Vec<_>>()).await?;
         let (mut locks, work) = (tables.locks.into_changes(), tables.work.into_changes());
         let news = News::of(&locks, &work);
         locks.is_news_beside = !news.is_none();
@@ -149,12 +152,15 @@ impl BatchRunner {
         for schedule in tables.schedules_changed.iter().filter_map(|id| tables.schedules.get(id)) {
             uow.schedule_save(project, schedule).await?;
         }
-        journal.append(uow.as_mut()).await?;
+        let has_facts = journal.append(uow.as_mut()).await?;
         uow.idempotency_add(&records, head.now - TimeDelta::hours(KEPT_HOURS)).await?;
         uow.commit().await?;
         let is_due_soon = work.first_due().is_some_and(|due| due < head.now + LOOK_INTERVAL);
         let committed = Committed { version: head.version, is_news: !news.is_none(), is_due_soon };
         self.core.watcher.committed(project, committed);
+        if has_facts {
+            self.core.pulse.committed(project, committed.is_news);
+        }
         self.core.doorbell.ring(project, news);
         Ok(results)
     }
@@ -167,6 +173,8 @@ struct Batch<'a> {
     tables: Tables,
     journal: Journal<'a>,
     started: Vec<Session>,
+    /// The agents of these sessions, each as it is to be recorded if it has no record.
+    agents: BTreeMap<AgentId, AgentRecord>,
     seen: BTreeMap<SessionId, Session>,
     records: Vec<Record>,
     told: Told,
@@ -247,6 +255,9 @@ impl Batch<'_> {
     fn start(&mut self, call: &Call, session: Session) -> Result<Session, CallError> {
         self.known.sessions.insert(session.id.clone(), session.clone());
         self.started.push(session.clone());
+        let role = call.principal.role;
+        let record = || AgentRecord::of_session(&session, role);
+        self.agents.entry(session.agent.clone()).or_insert_with(record);
         self.journal.happened(call, Some(&session.id), session_started(&session))?;
         Ok(session)
     }

@@ -64,10 +64,11 @@ impl<'a> Journal<'a> {
         self.entries.push(entry);
     }
 
-    /// Appends everything.
-    pub(super) async fn append(self, uow: &mut dyn UnitOfWork) -> Result<(), StoreError> {
+    /// Appends everything; answers whether there were facts.
+    pub(super) async fn append(self, uow: &mut dyn UnitOfWork) -> Result<bool, StoreError> {
         uow.facts_append(&self.facts).await?;
-        uow.audit_append(&self.entries).await
+        uow.audit_append(&self.entries).await?;
+        Ok(!self.facts.is_empty())
     }
 
     fn entry(&self, call: &Call, session: Option<&SessionId>, change: Change, outcome: &str) -> Entry {

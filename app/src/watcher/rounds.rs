@@ -1,6 +1,7 @@
 //! The loops of a watcher.
 
 use super::{LOOK_INTERVAL, Watcher};
+use crate::events::pulse::Pulse;
 use crate::refusal::chain;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
@@ -145,7 +146,7 @@ impl Watcher {
     }
 
     /// Listens to the other servers. Ends when `stopping` is cancelled.
-    pub async fn hear(&self, bell: &dyn Bell, stopping: &CancellationToken) {
+    pub async fn hear(&self, bell: &dyn Bell, pulse: &Pulse, stopping: &CancellationToken) {
         let (mut pause, mut failing, mut failed_at) = (HEAR_PAUSE, false, None);
         loop {
             let heard = tokio::select! {
@@ -158,6 +159,7 @@ impl Watcher {
                         tracing::info!("other servers are heard again");
                     }
                     self.heard(&word);
+                    pulse.heard(&word);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
@@ -186,6 +188,7 @@ impl Watcher {
                 let watched = self.watched();
                 projects.iter().any(|project| watched.contains_key(project))
             }
+            Word::Facts(_) => false,
             Word::Anywhere => true,
         };
         if concerns_us {

@@ -158,7 +158,7 @@ impl Ledger {
             match past.ending {
                 Ending::Expired => assert!(past.ended_at == past.lease.expires_at && past.ended_at <= died, "{past:?}"),
                 Ending::SessionEnded => assert_eq!(past.ended_at, died, "{past:?}"),
-                Ending::Released | Ending::Replaced | Ending::Forced { .. } => {
+                Ending::Released | Ending::Replaced | Ending::HandedOver { .. } | Ending::Forced { .. } => {
                     assert!(past.ended_at <= died, "what the dead held cannot be given back: {past:?}");
                 }
             }

@@ -1,0 +1,3 @@
+//! Facts for whoever follows them.
+
+pub mod pulse;
