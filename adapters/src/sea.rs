@@ -7,7 +7,6 @@
 mod agents;
 mod ahead;
 mod audit;
-mod batch;
 mod bell;
 mod clock;
 pub mod connect;

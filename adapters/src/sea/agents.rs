@@ -2,8 +2,8 @@ mod registry;
 mod rows;
 mod signs;
 
-use crate::sea::batch::{Batch, Cell};
 use crate::sea::clock::{instant, instant_maybe, to_us};
+use crate::sea::dialect::batch::{Batch, Cell};
 use crate::sea::dialect::{Column, IF_STILL, Kind};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;

@@ -1,5 +1,5 @@
-use crate::sea::batch::{Batch, Cell};
 use crate::sea::clock::{instant, to_us};
+use crate::sea::dialect::batch::{Batch, Cell};
 use crate::sea::dialect::{Column as BatchColumn, Kind};
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;

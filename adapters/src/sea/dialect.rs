@@ -2,6 +2,8 @@
 //!
 //! Many values travel as one argument, so that the text of a statement does not depend on how many there are.
 
+pub(super) mod batch;
+
 use sea_orm::{DbBackend, Value};
 use serde_json::json;
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-use crate::sea::batch::Batch;
 use crate::sea::clock::{instant, to_us};
+use crate::sea::dialect::batch::Batch;
 use crate::sea::dialect::{Column, Kind, bytes_of_hex};
 use crate::sea::error::corrupt;
 use crate::sea::unit::SeaUnitOfWork;

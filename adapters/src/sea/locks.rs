@@ -3,8 +3,8 @@ mod leases;
 mod look;
 mod waiters;
 
-use crate::sea::batch::Batch;
 use crate::sea::clock::to_us;
+use crate::sea::dialect::batch::Batch;
 use crate::sea::dialect::{Column, IF_STILL, Kind, prefix_end};
 use crate::sea::epoch::EpochCause;
 use crate::sea::error::failed;

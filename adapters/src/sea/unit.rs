@@ -1,8 +1,8 @@
 //! The unit of work: one transaction, or on PostgreSQL none until it must be one, see [`crate::sea::optimistic`].
 
 use crate::sea::ahead::Ahead;
-use crate::sea::batch::Batch;
 use crate::sea::clock::StoreClock;
+use crate::sea::dialect::batch::Batch;
 use crate::sea::dialect::{Column, Dialect};
 use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
 use crate::sea::optimistic::{Later, Optimistic, is_overtaken};

@@ -1,7 +1,7 @@
 //! Rows of the line.
 
-use crate::sea::batch::Cell;
 use crate::sea::clock::{instant, to_us};
+use crate::sea::dialect::batch::Cell;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::corrupt;
 use domain::ids::{AgentId, ProjectId, SessionId, TicketId};

@@ -1,6 +1,6 @@
 //! Rows of past attempts. The result stands apart: it can be long, and `null` is one.
 
-use crate::sea::batch::Cell;
+use crate::sea::dialect::batch::Cell;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::corrupt;
 use crate::sea::work::rows::to_text;

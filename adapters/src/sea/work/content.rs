@@ -1,7 +1,7 @@
 //! What never changes about a task: its terms, and what agents read of it.
 
-use crate::sea::batch::Cell;
 use crate::sea::clock::to_us;
+use crate::sea::dialect::batch::Cell;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::corrupt;
 use crate::sea::work::rows::to_text;

@@ -1,7 +1,7 @@
 //! Rows of tasks: the texts that hold the truth, and the columns that are searched by.
 
-use crate::sea::batch::Cell;
 use crate::sea::clock::to_us;
+use crate::sea::dialect::batch::Cell;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::work::content::TASKS;

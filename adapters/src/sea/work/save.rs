@@ -1,7 +1,7 @@
 //! Writing tasks: one statement for each table that is touched, however many there are.
 
-use crate::sea::batch::Batch;
 use crate::sea::dialect::IF_STILL;
+use crate::sea::dialect::batch::Batch;
 use crate::sea::error::failed;
 use crate::sea::unit::SeaUnitOfWork;
 use crate::sea::work::attempts::{ATTEMPT_COLUMNS, ATTEMPTS, attempt_cells};

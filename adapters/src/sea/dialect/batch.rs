@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A field of a row.
 #[derive(Debug, Clone)]
-pub(super) enum Cell<'a> {
+pub(in crate::sea) enum Cell<'a> {
     Null,
     Text(Cow<'a, str>),
     Int(i64),
@@ -70,14 +70,14 @@ impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
 
 /// Rows of a table, or of what a statement says of them. The first column MUST NOT be null.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
+pub(in crate::sea) struct Batch<'a> {
     columns: &'static [Column],
     cells: Vec<Cell<'a>>,
 }
 
 impl<'a> Batch<'a> {
     /// Rows of these columns, each in their order.
-    pub(super) fn new<const N: usize>(
+    pub(in crate::sea) fn new<const N: usize>(
         columns: &'static [Column; N],
         rows: impl IntoIterator<Item = [Cell<'a>; N]>,
     ) -> Self {
@@ -85,12 +85,12 @@ impl<'a> Batch<'a> {
     }
 
     /// Its columns.
-    pub(super) fn columns(&self) -> &'static [Column] {
+    pub(in crate::sea) fn columns(&self) -> &'static [Column] {
         self.columns
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::sea) fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 }
@@ -103,13 +103,13 @@ const SQLITE_SIZES: [usize; 14] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 56,
 
 impl Dialect {
     /// What stands behind FROM in a statement of [`Self::over`]: the rows, under the name `r`.
-    pub(super) fn batch(self, columns: &[Column]) -> String {
+    pub(in crate::sea) fn batch(self, columns: &[Column]) -> String {
         if self.0 == DbBackend::Postgres { self.records("$1", columns) } else { "r".to_owned() }
     }
 
     /// The statements that do with all rows what a statement on [`Self::batch`] says, and how many rows each is for. `$1`
     /// in it are the rows, the others start with `$2`.
-    pub(super) fn over(self, sql: &str, batch: Batch<'_>, others: &[Value]) -> Vec<(Statement, u64)> {
+    pub(in crate::sea) fn over(self, sql: &str, batch: Batch<'_>, others: &[Value]) -> Vec<(Statement, u64)> {
         let Batch { columns, cells } = batch;
         let width = columns.len().max(1);
         if self.0 == DbBackend::Postgres {
