@@ -149,7 +149,7 @@ impl SeaUnitOfWork {
              WHERE {IF_STILL} AND s.project_id = r.project_id AND s.id = r.id AND s.ended_at_us IS NULL{condition}",
             self.dialect.batch(&CHANGED)
         );
-        self.write_batch(&sql, batch, &[], true, TABLE).await
+        self.write_each(&sql, batch, &[], TABLE).await
     }
 }
 
@@ -235,7 +235,7 @@ impl SessionRepository for SeaUnitOfWork {
         let rows = sessions.iter().map(|session| self.locked_at(session).and_then(|_| new_cells(session)));
         let rows: Result<Vec<_>, StoreError> = rows.collect();
         let batch = Batch::new(&COLUMNS, self.check(rows)?);
-        self.insert_batch(TABLE, "", batch).await
+        self.append(TABLE, batch).await
     }
 
     async fn sessions_seen(&mut self, sessions: &[Session]) -> Result<(), StoreError> {

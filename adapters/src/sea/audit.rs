@@ -149,7 +149,7 @@ fn cells(entry: &Entry) -> [Cell<'_>; COLUMNS.len()] {
 #[async_trait]
 impl AuditLog for SeaUnitOfWork {
     async fn audit_append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
-        self.insert_batch(TABLE, "", Batch::new(&COLUMNS, entries.iter().map(cells))).await
+        self.append(TABLE, Batch::new(&COLUMNS, entries.iter().map(cells))).await
     }
 
     async fn audit_list(

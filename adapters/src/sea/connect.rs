@@ -123,6 +123,9 @@ pub(super) fn postgres_connection(options: &PostgresOptions) -> Result<PgConnect
         // reading whole tables while they grow.
         ("enable_seqscan", "off".to_owned()),
         ("enable_bitmapscan", "off".to_owned()),
+        // Planning a statement of many parts takes longer than running it, and with the arguments known it would be planned
+        // anew for the first calls of each connection, or for all.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
         // Compiling such short statements takes longer than running them.
         ("jit", "off".to_owned()),
     ];

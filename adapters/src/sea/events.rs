@@ -184,7 +184,7 @@ impl FactLog for SeaUnitOfWork {
                 body.to_string().into(),
             ]
         });
-        self.insert_batch(TABLE, "", Batch::new(&COLUMNS, rows)).await
+        self.append(TABLE, Batch::new(&COLUMNS, rows)).await
     }
 
     async fn facts_latest(&mut self, project: &ProjectId, rows_max: u32) -> Result<Vec<Fact>, StoreError> {

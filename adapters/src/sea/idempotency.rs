@@ -1,7 +1,7 @@
 use crate::sea::clock::{instant, to_us};
-use crate::sea::dialect::batch::Batch;
+use crate::sea::dialect::batch::{Batch, Cell};
 use crate::sea::dialect::{Column, Kind, bytes_of_hex};
-use crate::sea::error::corrupt;
+use crate::sea::error::{corrupt, failed};
 use crate::sea::unit::SeaUnitOfWork;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,8 +10,7 @@ use domain::ids::{AgentId, ProjectId};
 use ports::idempotency::IdempotencyRepository;
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 const TABLE: &str = "idempotency_records";
@@ -64,6 +63,33 @@ impl TryFrom<Row> for Record {
     }
 }
 
+/// A record in the order of [`COLUMNS`].
+fn cells(record: &Record) -> [Cell<'_>; COLUMNS.len()] {
+    let Record { name: RequestName { project, agent, key }, fingerprint, answer, created_at } = record;
+    [
+        project.as_str().into(),
+        agent.as_str().into(),
+        key.as_str().into(),
+        fingerprint.as_slice().into(),
+        answer.to_string().into(),
+        to_us(*created_at).into(),
+    ]
+}
+
+/// A request that is looked for.
+#[derive(Serialize)]
+struct Asked<'a> {
+    p: &'a str,
+    a: &'a str,
+    k: &'a str,
+}
+
+impl<'a> From<&'a RequestName> for Asked<'a> {
+    fn from(RequestName { project, agent, key }: &'a RequestName) -> Self {
+        Self { p: project.as_str(), a: agent.as_str(), k: key.as_str() }
+    }
+}
+
 #[async_trait]
 impl IdempotencyRepository for SeaUnitOfWork {
     async fn idempotency_load(&mut self, names: &[RequestName]) -> Result<Vec<Record>, StoreError> {
@@ -71,15 +97,19 @@ impl IdempotencyRepository for SeaUnitOfWork {
             return Ok(Vec::new());
         }
         let names: BTreeSet<&RequestName> = names.iter().collect();
-        let asked: Vec<_> = names
-            .into_iter()
-            .map(|RequestName { project, agent, key }| json!({ "p": project, "a": agent, "k": key }))
-            .collect();
+        let asked: Vec<Asked<'_>> = names.iter().copied().map(Asked::from).collect();
+        let asked = serde_json::to_string(&asked).map_err(failed);
+        let asked = self.check(asked)?;
         let asked_rows = self.dialect.records("$1", &[("p", Kind::Text), ("a", Kind::Text), ("k", Kind::Text)]);
         let sql = self.dialect.look_up(TABLE, FIELDS, &asked_rows, "project_id = r.p AND agent_id = r.a AND key = r.k");
-        let statement = self.statement(sql, [json!(asked).to_string().into()]);
+        let statement = self.statement(sql, [asked.into()]);
         let rows: Vec<Row> = self.rows_ahead(statement, TABLE).await?;
-        self.read_rows(rows)
+        let records: Vec<Record> = self.read_rows(rows)?;
+        self.requests_new.extend(names.into_iter().cloned());
+        for record in &records {
+            self.requests_new.remove(&record.name);
+        }
+        Ok(records)
     }
 
     async fn idempotency_add(&mut self, records: &[Record], forgotten_before: DateTime<Utc>) -> Result<(), StoreError> {
@@ -89,22 +119,16 @@ impl IdempotencyRepository for SeaUnitOfWork {
         // PostgreSQL would fail in words of its own.
         let names: BTreeSet<&RequestName> = records.iter().map(|record| &record.name).collect();
         self.expect_rows(names.len() as u64, records.len() as u64, TABLE)?;
-        let rows = records.iter().map(|record| {
-            let Record { name: RequestName { project, agent, key }, fingerprint, answer, created_at } = record;
-            [
-                project.as_str().into(),
-                agent.as_str().into(),
-                key.as_str().into(),
-                fingerprint.as_slice().into(),
-                answer.to_string().into(),
-                to_us(*created_at).into(),
-            ]
-        });
+        // Who looked and found nothing need not look again; if somebody else was faster, the key is refused.
+        let (new, others): (Vec<&Record>, Vec<&Record>) =
+            records.iter().partition(|record| self.requests_new.contains(&record.name));
+        self.append(TABLE, Batch::new(&COLUMNS, new.into_iter().map(cells))).await?;
         let tail = "ON CONFLICT (project_id, agent_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
              answer = excluded.answer, created_at_us = excluded.created_at_us \
              WHERE idempotency_records.created_at_us < $2";
         let sql = self.dialect.insert(TABLE, &COLUMNS, &self.dialect.batch(&COLUMNS), tail);
-        self.write_batch(&sql, Batch::new(&COLUMNS, rows), &[to_us(forgotten_before).into()], true, TABLE).await
+        let others = Batch::new(&COLUMNS, others.into_iter().map(cells));
+        self.write_each(&sql, others, &[to_us(forgotten_before).into()], TABLE).await
     }
 
     async fn idempotency_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {

@@ -133,15 +133,18 @@ impl SeaUnitOfWork {
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.ints(&tokens)]);
         self.write(statement, None, LEASES).await?;
         let rows = ended.iter().map(|ended| ended_cells(project, ended));
-        self.insert_batch(HISTORY, "", Batch::new(&HISTORY_COLUMNS, rows)).await
+        self.append(HISTORY, Batch::new(&HISTORY_COLUMNS, rows)).await
     }
 
-    async fn put_leases(&mut self, project: &ProjectId, leases: &[Lease]) -> Result<(), StoreError> {
-        let rows = leases.iter().map(|lease| lease_cells(project, lease));
+    /// Writes leases; those with a greater token than any before are new.
+    async fn put_leases(&mut self, project: &ProjectId, before: i64, leases: &[Lease]) -> Result<(), StoreError> {
+        let (new, known): (Vec<_>, Vec<_>) = leases.iter().partition(|lease| lease.token.value() > before);
         let tail = "ON CONFLICT (project_id, token) DO UPDATE SET key = excluded.key, mode = excluded.mode, \
              agent_id = excluded.agent_id, session_id = excluded.session_id, granted_at_us = excluded.granted_at_us, \
              expires_at_us = excluded.expires_at_us, reason = excluded.reason";
-        self.insert_batch(LEASES, tail, Batch::new(&LEASE_COLUMNS, rows)).await
+        let cells = |lease| lease_cells(project, lease);
+        self.put(LEASES, tail, Batch::new(&LEASE_COLUMNS, known.into_iter().map(cells))).await?;
+        self.append(LEASES, Batch::new(&LEASE_COLUMNS, new.into_iter().map(cells))).await
     }
 
     async fn save_line(&mut self, project: &ProjectId, changes: &Changes) -> Result<(), StoreError> {
@@ -152,12 +155,12 @@ impl SeaUnitOfWork {
             let statement = self.statement(sql, [project.as_str().into(), self.dialect.uuids(&tickets)]);
             self.write(statement, None, WAITERS).await?;
         }
-        let rows: Result<Vec<_>, _> = changes.waiters_put.iter().map(|waiter| waiter_cells(project, waiter)).collect();
-        let rows = self.check(rows.map_err(failed))?;
+        let rows = changes.waiters_put.iter().map(|waiter| waiter_cells(project, waiter).map_err(failed));
+        let rows: Vec<_> = self.check(rows.collect())?;
         let tail = "ON CONFLICT (project_id, ticket) DO UPDATE SET place = excluded.place, \
              agent_id = excluded.agent_id, session_id = excluded.session_id, wants = excluded.wants, \
              reason = excluded.reason, joined_at_us = excluded.joined_at_us, kept_until_us = excluded.kept_until_us";
-        self.insert_batch(WAITERS, tail, Batch::new(&WAITER_COLUMNS, rows)).await
+        self.put(WAITERS, tail, Batch::new(&WAITER_COLUMNS, rows)).await
     }
 }
 
@@ -371,7 +374,7 @@ impl LockRepository for SeaUnitOfWork {
         self.move_counter(project, head, changes.last_token, changes.is_news()).await?;
         // First what ends: a lease that replaces another one has its key and session.
         self.end_leases(project, &changes.leases_ended).await?;
-        self.put_leases(project, &changes.leases_put).await?;
+        self.put_leases(project, head.last_token, &changes.leases_put).await?;
         self.save_line(project, changes).await
     }
 

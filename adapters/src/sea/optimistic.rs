@@ -53,6 +53,8 @@ pub(super) struct Later {
     pub(super) statement: Statement,
     /// How many rows it must write.
     pub(super) rows: Option<u64>,
+    /// Whether it adds rows that no other part is about, so that it does not matter when.
+    pub(super) is_last: bool,
     pub(super) what: &'static str,
 }
 
@@ -107,7 +109,8 @@ pub(super) fn is_overtaken(error: &DbErr) -> bool {
 
 /// All writes as one statement, which answers first whether the table was what was read: 1, or 0 and nothing is written,
 /// without an error that would fill the log of a database on which servers meet. Each part waits for the guard by its
-/// [`IF_STILL`], and for the one before, as they are run when their counts are asked for. A part that has no such
+/// [`IF_STILL`], and for the one before, as they are run when their counts are asked for; those that may come last are not
+/// asked, and PostgreSQL runs them at the end. A part that has no such
 /// condition, or does not write the rows it had to, ends the statement, which then has written nothing.
 fn all_in_one(read: &Read, now: TableHead, later: Vec<Later>) -> Statement {
     let Statement { sql: guard, values, .. } = read.guard(now);
@@ -115,10 +118,14 @@ fn all_in_one(read: &Read, now: TableHead, later: Vec<Later>) -> Statement {
     let mut with = format!("WITH guard AS ({guard} RETURNING 1)");
     let stands = if later.iter().all(|part| part.statement.sql.contains(IF_STILL)) { "" } else { "1 / " };
     let mut counts = format!("SELECT {stands}(SELECT count(*) FROM guard)");
-    for (at, Later { statement, rows, what: _ }) in later.into_iter().enumerate() {
+    for (at, Later { statement, rows, is_last, what: _ }) in later.into_iter().enumerate() {
         let part = renumbered(&statement.sql, values.len()).replace(IF_STILL, "EXISTS (SELECT 1 FROM guard)");
         values.extend(statement.values.into_iter().flatten());
         // Writing to a string cannot fail.
+        if is_last {
+            let _ = write!(with, ", w{at} AS ({part})");
+            continue;
+        }
         let _ = write!(with, ", w{at} AS ({part} RETURNING 1)");
         let _ = match rows {
             None => write!(counts, ", (SELECT count(*) FROM w{at})"),
@@ -167,6 +174,7 @@ mod tests {
         let part = |condition: &&str| Later {
             statement: Statement::from_string(DbBackend::Postgres, format!("DELETE FROM waiters WHERE {condition}")),
             rows: None,
+            is_last: false,
             what: "waiters",
         };
         all_in_one(&Read { project, head, revision: 1 }, head, conditions.iter().map(part).collect()).sql

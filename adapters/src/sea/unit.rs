@@ -2,7 +2,6 @@
 
 use crate::sea::ahead::Ahead;
 use crate::sea::clock::StoreClock;
-use crate::sea::dialect::batch::Batch;
 use crate::sea::dialect::{Column, Dialect};
 use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
 use crate::sea::optimistic::{Later, Optimistic, is_overtaken};
@@ -11,6 +10,7 @@ use crate::sea::source::{Begun, Source};
 use crate::sea::transaction_options;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::idempotency::RequestName;
 use domain::ids::ProjectId;
 use ports::locks::TableHead;
 use ports::store::{StoreError, UnitOfWork};
@@ -20,7 +20,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -69,6 +69,8 @@ pub struct SeaUnitOfWork {
     /// The lock tables locked here, as they are now.
     pub(super) tables: BTreeMap<ProjectId, TableHead>,
     pub(super) ahead: Ahead,
+    /// Requests that were looked for and have no record.
+    pub(super) requests_new: BTreeSet<RequestName>,
 }
 
 impl SeaUnitOfWork {
@@ -91,6 +93,7 @@ impl SeaUnitOfWork {
             is_spoiled: false,
             tables: BTreeMap::new(),
             ahead: Ahead::default(),
+            requests_new: BTreeSet::new(),
         }
     }
 
@@ -197,11 +200,20 @@ impl SeaUnitOfWork {
             && self.access == Access::Write
         {
             self.ahead.forget();
-            optimistic.later.push(Later { statement, rows, what });
+            optimistic.later.push(Later { statement, rows, is_last: false, what });
             return Ok(());
         }
         let written = self.run(statement, what).await?;
         rows.map_or(Ok(()), |rows| self.expect_rows(written, rows, what))
+    }
+
+    /// As [`Self::write`], of new rows that nothing else in the unit of work is about; they may be written last.
+    pub(super) async fn write_last(&mut self, statement: Statement, what: &'static str) -> Result<(), StoreError> {
+        self.write(statement, None, what).await?;
+        if let On::Optimistic(optimistic) = &mut self.on {
+            optimistic.later.last_mut().into_iter().for_each(|part| part.is_last = true);
+        }
+        Ok(())
     }
 
     /// From here on everything happens in a transaction, with the lock table locked if it was read.
@@ -217,8 +229,8 @@ impl SeaUnitOfWork {
         self.on = On::Transaction(self.check(begun)?);
         let Some(read) = read else { return Ok(()) };
         let now = self.tables.get(&read.project).copied().unwrap_or(read.head);
-        let guard = Later { statement: read.guard(now), rows: Some(1), what: OVERTAKEN };
-        for Later { statement, rows, what } in std::iter::once(guard).chain(later) {
+        let guard = Later { statement: read.guard(now), rows: Some(1), is_last: false, what: OVERTAKEN };
+        for Later { statement, rows, is_last: _, what } in std::iter::once(guard).chain(later) {
             let On::Transaction(begun) = &self.on else { return Err(self.spoil(failed(NoConnection))) };
             let done = timeout(self.statement_timeout, begun.tx.execute_raw(statement)).await;
             let written = self.settle(done, what)?.rows_affected();
@@ -244,36 +256,6 @@ impl SeaUnitOfWork {
         let sql = self.dialect.insert(table, columns, &self.dialect.records("$1", columns), tail);
         let statement = self.statement(sql, [rows.into()]);
         self.write(statement, None, table).await
-    }
-
-    /// Writes many rows of a table; `tail` is what to do on conflict, or nothing.
-    pub(super) async fn insert_batch(
-        &mut self,
-        table: &'static str,
-        tail: &str,
-        batch: Batch<'_>,
-    ) -> Result<(), StoreError> {
-        let sql = self.dialect.insert(table, batch.columns(), &self.dialect.batch(batch.columns()), tail);
-        self.write_batch(&sql, batch, &[], false, table).await
-    }
-
-    /// Writes what a statement on [`Dialect::batch`] says of many rows, if there are any; `$1` are the rows. A conflict
-    /// unless as many rows were written, if that is asked for.
-    pub(super) async fn write_batch(
-        &mut self,
-        sql: &str,
-        batch: Batch<'_>,
-        others: &[Value],
-        is_each_written: bool,
-        what: &'static str,
-    ) -> Result<(), StoreError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        for (statement, rows) in self.dialect.over(sql, batch, others) {
-            self.write(statement, is_each_written.then_some(rows), what).await?;
-        }
-        Ok(())
     }
 
     /// Writes what a query of the ORM says; answers how many rows.

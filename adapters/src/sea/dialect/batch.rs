@@ -4,6 +4,8 @@
 //! field is an argument of its own, and the text depends on the number of rows rounded up.
 
 use crate::sea::dialect::{Column, Dialect, renumbered};
+use crate::sea::unit::SeaUnitOfWork;
+use ports::store::StoreError;
 use sea_orm::{DbBackend, Statement, Value};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -83,15 +85,45 @@ impl<'a> Batch<'a> {
     ) -> Self {
         Self { columns, cells: rows.into_iter().flatten().collect() }
     }
+}
 
-    /// Its columns.
-    pub(in crate::sea) fn columns(&self) -> &'static [Column] {
-        self.columns
+impl SeaUnitOfWork {
+    /// Adds rows to a table, where none of them may be yet.
+    pub(in crate::sea) async fn append(&mut self, table: &'static str, batch: Batch<'_>) -> Result<(), StoreError> {
+        let sql = self.dialect.insert(table, batch.columns, &self.dialect.batch(batch.columns), "");
+        for (statement, _) in self.dialect.over(&sql, batch, &[]) {
+            self.write_last(statement, table).await?;
+        }
+        Ok(())
     }
 
-    /// Whether there are none.
-    pub(in crate::sea) fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+    /// Writes rows of a table; `tail` is what to do on conflict.
+    pub(in crate::sea) async fn put(
+        &mut self,
+        table: &'static str,
+        tail: &str,
+        batch: Batch<'_>,
+    ) -> Result<(), StoreError> {
+        let sql = self.dialect.insert(table, batch.columns, &self.dialect.batch(batch.columns), tail);
+        for (statement, _) in self.dialect.over(&sql, batch, &[]) {
+            self.write(statement, None, table).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what a statement on [`Dialect::batch`] says of rows; `$1` are the rows. A conflict unless as many rows were
+    /// written.
+    pub(in crate::sea) async fn write_each(
+        &mut self,
+        sql: &str,
+        batch: Batch<'_>,
+        others: &[Value],
+        what: &'static str,
+    ) -> Result<(), StoreError> {
+        for (statement, rows) in self.dialect.over(sql, batch, others) {
+            self.write(statement, Some(rows), what).await?;
+        }
+        Ok(())
     }
 }
 
@@ -107,11 +139,14 @@ impl Dialect {
         if self.0 == DbBackend::Postgres { self.records("$1", columns) } else { "r".to_owned() }
     }
 
-    /// The statements that do with all rows what a statement on [`Self::batch`] says, and how many rows each is for. `$1`
-    /// in it are the rows, the others start with `$2`.
-    pub(in crate::sea) fn over(self, sql: &str, batch: Batch<'_>, others: &[Value]) -> Vec<(Statement, u64)> {
+    /// The statements that do with all rows what a statement on [`Self::batch`] says, and how many rows each is for; none
+    /// for no rows. `$1` in it are the rows, the others start with `$2`.
+    fn over(self, sql: &str, batch: Batch<'_>, others: &[Value]) -> Vec<(Statement, u64)> {
         let Batch { columns, cells } = batch;
         let width = columns.len().max(1);
+        if cells.is_empty() {
+            return Vec::new();
+        }
         if self.0 == DbBackend::Postgres {
             let rows = (cells.len() / width) as u64;
             let values = std::iter::once(json(columns, &cells).into()).chain(others.iter().cloned());

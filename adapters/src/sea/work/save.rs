@@ -25,14 +25,14 @@ impl SeaUnitOfWork {
     pub(super) async fn add_tasks(&mut self, project: &ProjectId, new: &[NewTask]) -> Result<(), StoreError> {
         let tasks: Result<Vec<_>, StoreError> = new.iter().map(|new| task_cells(project, new)).collect();
         let tasks = Batch::new(&TASK_COLUMNS, self.check(tasks)?);
-        self.insert_batch(TASKS, "", tasks).await?;
+        self.append(TASKS, tasks).await?;
         self.add_states(project, new).await?;
         let dependencies = new.iter().flat_map(|new| {
             let on =
                 |depends_on: &TaskId| [project.as_str().into(), new.task.id.uuid().into(), depends_on.uuid().into()];
             new.depends_on.iter().map(on)
         });
-        self.insert_batch(DEPENDENCIES, "", Batch::new(&DEPENDENCY_COLUMNS, dependencies)).await
+        self.append(DEPENDENCIES, Batch::new(&DEPENDENCY_COLUMNS, dependencies)).await
     }
 
     async fn add_states(&mut self, project: &ProjectId, new: &[NewTask]) -> Result<(), StoreError> {
@@ -45,7 +45,7 @@ impl SeaUnitOfWork {
             self.due_us(),
             self.dialect.batch(&STATE_COLUMNS)
         );
-        self.write_batch(&sql, batch, &[project.as_str().into()], false, STATES).await
+        self.write_each(&sql, batch, &[project.as_str().into()], STATES).await
     }
 
     /// Replaces what is stored of tasks; a conflict unless each is stored as it was.
@@ -81,7 +81,7 @@ impl SeaUnitOfWork {
              state = excluded.state",
             self.due_us(),
         );
-        self.write_batch(&sql, batch, &[project.as_str().into()], true, STATES).await
+        self.write_each(&sql, batch, &[project.as_str().into()], STATES).await
     }
 
     /// When there is something to do about the task of a row `r`: as it says, or when its session ended if that was
@@ -95,7 +95,7 @@ impl SeaUnitOfWork {
     pub(super) async fn add_attempts(&mut self, project: &ProjectId, attempts: &[Attempt]) -> Result<(), StoreError> {
         let rows: Result<Vec<_>, StoreError> = attempts.iter().map(|attempt| attempt_cells(project, attempt)).collect();
         let batch = Batch::new(&ATTEMPT_COLUMNS, self.check(rows)?);
-        self.insert_batch(ATTEMPTS, "", batch).await
+        self.append(ATTEMPTS, batch).await
     }
 
     /// Notes with the tasks of sessions that have ended that there is something to do about them.
