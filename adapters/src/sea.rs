@@ -6,6 +6,7 @@
 
 mod agents;
 mod ahead;
+mod alerts;
 mod audit;
 mod bell;
 mod clock;
@@ -23,6 +24,7 @@ mod optimistic;
 mod sidecar;
 mod source;
 mod unit;
+mod webhooks;
 mod work;
 
 pub use bell::SeaBell;

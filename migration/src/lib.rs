@@ -12,6 +12,8 @@ mod m0006_idempotency;
 mod m0007_work;
 mod m0008_agents_registry;
 mod m0010_handoffs;
+mod m0011_webhooks;
+mod m0012_alerts;
 mod step;
 
 use sea_orm_migration::sea_orm::DatabaseTransaction;
@@ -33,6 +35,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_work::STEP),
             Box::new(m0008_agents_registry::STEP),
             Box::new(m0010_handoffs::STEP),
+            Box::new(m0011_webhooks::STEP),
+            Box::new(m0012_alerts::STEP),
         ]
     }
 }
