@@ -11,6 +11,7 @@ mod handoffs;
 mod idempotency;
 mod identity;
 mod locks;
+mod messages;
 mod webhooks;
 mod work;
 
@@ -51,6 +52,7 @@ struct State {
     idempotency: Arc<idempotency::Table>,
     identity: Arc<identity::Table>,
     locks: Arc<locks::Table>,
+    messages: Arc<messages::Table>,
     webhooks: Arc<webhooks::Table>,
     work: Arc<work::Table>,
 }
@@ -85,6 +87,7 @@ impl InMemoryStore {
             idempotency: Arc::default(),
             identity: Arc::new(identity::Table::with_default_project(created_at)),
             locks: Arc::new(locks::Table::with_default_project()),
+            messages: Arc::default(),
             webhooks: Arc::default(),
             work: Arc::default(),
         });

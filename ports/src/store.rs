@@ -8,6 +8,7 @@ use crate::handoffs::HandoffRepository;
 use crate::idempotency::IdempotencyRepository;
 use crate::identity::{KeyRepository, ProjectRepository};
 use crate::locks::LockRepository;
+use crate::messages::{GroupRepository, MailListing, MailRepository};
 use crate::webhooks::WebhookRepository;
 use crate::work::{ScheduleRepository, TaskRepository};
 use async_trait::async_trait;
@@ -104,6 +105,9 @@ pub trait UnitOfWork:
     + IdempotencyRepository
     + KeyRepository
     + LockRepository
+    + GroupRepository
+    + MailListing
+    + MailRepository
     + ProjectRepository
     + ScheduleRepository
     + SessionRepository
