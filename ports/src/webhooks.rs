@@ -84,13 +84,18 @@ pub trait WebhookRepository {
     async fn webhook_remove(&mut self, project: &ProjectId, id: WebhookId) -> Result<bool, StoreError>;
 
     /// Stores new deliveries. MUST be [`StoreError::Conflict`] if its webhook has one of that number or fact.
-    async fn deliveries_add(&mut self, project: &ProjectId, deliveries: &[NewDelivery]) -> Result<(), StoreError>;
+    async fn webhook_deliveries_add(
+        &mut self,
+        project: &ProjectId,
+        deliveries: &[NewDelivery],
+    ) -> Result<(), StoreError>;
 
     /// Stores changed deliveries. MUST be [`StoreError::Conflict`] if one is not there.
-    async fn deliveries_save(&mut self, project: &ProjectId, deliveries: &[Delivery]) -> Result<(), StoreError>;
+    async fn webhook_deliveries_save(&mut self, project: &ProjectId, deliveries: &[Delivery])
+    -> Result<(), StoreError>;
 
     /// The deliveries of a webhook with something to do by an instant, longest due first, at most `rows_max`.
-    async fn deliveries_due(
+    async fn webhook_deliveries_due(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -99,7 +104,7 @@ pub trait WebhookRepository {
     ) -> Result<Vec<Delivery>, StoreError>;
 
     /// Of each of these subjects the delivery of the lowest number that is not over, if any.
-    async fn deliveries_first(
+    async fn webhook_deliveries_first(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -107,10 +112,10 @@ pub trait WebhookRepository {
     ) -> Result<Vec<Delivery>, StoreError>;
 
     /// How many deliveries of a webhook are not over.
-    async fn deliveries_pending(&mut self, project: &ProjectId, webhook: WebhookId) -> Result<u32, StoreError>;
+    async fn webhook_deliveries_pending(&mut self, project: &ProjectId, webhook: WebhookId) -> Result<u32, StoreError>;
 
     /// The deliveries of a webhook of these numbers, by number; unknown ones are passed over.
-    async fn deliveries_load(
+    async fn webhook_deliveries_load(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -118,7 +123,7 @@ pub trait WebhookRepository {
     ) -> Result<Vec<Delivery>, StoreError>;
 
     /// The delivery of a fact.
-    async fn delivery_find(
+    async fn webhook_delivery_find(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -126,7 +131,7 @@ pub trait WebhookRepository {
     ) -> Result<Option<Delivery>, StoreError>;
 
     /// What these deliveries of a webhook send, by number.
-    async fn delivery_bodies(
+    async fn webhook_delivery_bodies(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -134,7 +139,7 @@ pub trait WebhookRepository {
     ) -> Result<BTreeMap<u64, String>, StoreError>;
 
     /// Lists deliveries, the highest number first, strictly below the cursor: all, or those in a stage, by its name.
-    async fn delivery_list(
+    async fn webhook_delivery_list(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -144,7 +149,7 @@ pub trait WebhookRepository {
     ) -> Result<Page<Delivery, u64>, StoreError>;
 
     /// Deletes at most `rows_max` deliveries that were over before an instant, in all projects; answers how many.
-    async fn deliveries_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError>;
+    async fn webhook_deliveries_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError>;
 }
 
 /// One delivery to be told now.

@@ -160,7 +160,11 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(was_there)
     }
 
-    async fn deliveries_add(&mut self, project: &ProjectId, deliveries: &[NewDelivery]) -> Result<(), StoreError> {
+    async fn webhook_deliveries_add(
+        &mut self,
+        project: &ProjectId,
+        deliveries: &[NewDelivery],
+    ) -> Result<(), StoreError> {
         let table = self.write_webhooks()?;
         for NewDelivery { delivery, body } in deliveries {
             let is_known = table.deliveries(project, delivery.webhook).any(|other| other.fact == delivery.fact);
@@ -174,7 +178,11 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(())
     }
 
-    async fn deliveries_save(&mut self, project: &ProjectId, deliveries: &[Delivery]) -> Result<(), StoreError> {
+    async fn webhook_deliveries_save(
+        &mut self,
+        project: &ProjectId,
+        deliveries: &[Delivery],
+    ) -> Result<(), StoreError> {
         let table = self.write_webhooks()?;
         for delivery in deliveries {
             let at = (project.clone(), delivery.webhook, delivery.number);
@@ -185,7 +193,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(())
     }
 
-    async fn deliveries_due(
+    async fn webhook_deliveries_due(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -198,7 +206,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(due.into_iter().take(rows(rows_max)).cloned().collect())
     }
 
-    async fn deliveries_first(
+    async fn webhook_deliveries_first(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -213,12 +221,12 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(first.into_values().cloned().collect())
     }
 
-    async fn deliveries_pending(&mut self, project: &ProjectId, webhook: WebhookId) -> Result<u32, StoreError> {
+    async fn webhook_deliveries_pending(&mut self, project: &ProjectId, webhook: WebhookId) -> Result<u32, StoreError> {
         let count = self.read().webhooks.deliveries(project, webhook).filter(is_pending).count();
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    async fn deliveries_load(
+    async fn webhook_deliveries_load(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -228,7 +236,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(all.filter(|delivery| numbers.contains(&delivery.number)).cloned().collect())
     }
 
-    async fn delivery_find(
+    async fn webhook_delivery_find(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -237,7 +245,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(self.read().webhooks.deliveries(project, webhook).find(|delivery| delivery.fact == fact).cloned())
     }
 
-    async fn delivery_bodies(
+    async fn webhook_delivery_bodies(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -251,7 +259,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(numbers.iter().filter_map(body).collect())
     }
 
-    async fn delivery_list(
+    async fn webhook_delivery_list(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -267,7 +275,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         Ok(Page::cut(wanted.cloned().collect(), size, |delivery: &Delivery| delivery.number))
     }
 
-    async fn deliveries_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+    async fn webhook_deliveries_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
         let table = self.write_webhooks()?;
         let is_old = |entry: &Entry| entry.delivery.stage.finished_at().is_some_and(|at| at < before);
         let old = table.deliveries.iter().filter(|(_, entry)| is_old(entry));

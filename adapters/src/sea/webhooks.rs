@@ -230,15 +230,23 @@ impl WebhookRepository for SeaUnitOfWork {
         Ok(self.run(statement, WEBHOOKS).await? > 0)
     }
 
-    async fn deliveries_add(&mut self, project: &ProjectId, deliveries: &[NewDelivery]) -> Result<(), StoreError> {
-        self.add_deliveries(project, deliveries).await
+    async fn webhook_deliveries_add(
+        &mut self,
+        project: &ProjectId,
+        deliveries: &[NewDelivery],
+    ) -> Result<(), StoreError> {
+        self.add_webhook_deliveries(project, deliveries).await
     }
 
-    async fn deliveries_save(&mut self, project: &ProjectId, deliveries: &[Delivery]) -> Result<(), StoreError> {
-        self.save_deliveries(project, deliveries).await
+    async fn webhook_deliveries_save(
+        &mut self,
+        project: &ProjectId,
+        deliveries: &[Delivery],
+    ) -> Result<(), StoreError> {
+        self.save_webhook_deliveries(project, deliveries).await
     }
 
-    async fn deliveries_due(
+    async fn webhook_deliveries_due(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -248,10 +256,10 @@ impl WebhookRepository for SeaUnitOfWork {
         let condition = "project_id = $1 AND webhook_id = $2 AND due_us IS NOT NULL AND due_us <= $3 \
              ORDER BY due_us, number LIMIT $4";
         let (by, rows_max) = (to_us(by).into(), i64::from(rows_max).into());
-        self.deliveries(condition, [project.as_str().into(), webhook.uuid().into(), by, rows_max]).await
+        self.webhook_deliveries(condition, [project.as_str().into(), webhook.uuid().into(), by, rows_max]).await
     }
 
-    async fn deliveries_first(
+    async fn webhook_deliveries_first(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -265,16 +273,16 @@ impl WebhookRepository for SeaUnitOfWork {
         );
         let subjects: Vec<String> = subjects.iter().cloned().collect();
         let subjects = self.dialect.texts(&subjects);
-        self.deliveries(&condition, [project.as_str().into(), webhook.uuid().into(), subjects]).await
+        self.webhook_deliveries(&condition, [project.as_str().into(), webhook.uuid().into(), subjects]).await
     }
 
-    async fn deliveries_pending(&mut self, project: &ProjectId, webhook: WebhookId) -> Result<u32, StoreError> {
+    async fn webhook_deliveries_pending(&mut self, project: &ProjectId, webhook: WebhookId) -> Result<u32, StoreError> {
         let sql = "SELECT count(*) AS n FROM webhook_deliveries WHERE project_id = $1 AND webhook_id = $2 \
              AND finished_us IS NULL";
         self.count_of(sql, [project.as_str().into(), webhook.uuid().into()], DELIVERIES).await
     }
 
-    async fn deliveries_load(
+    async fn webhook_deliveries_load(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -285,10 +293,10 @@ impl WebhookRepository for SeaUnitOfWork {
             self.dialect.any("$3", Kind::Int)
         );
         let numbers = self.dialect.ints(&deliveries::to_ints(numbers));
-        self.deliveries(&condition, [project.as_str().into(), webhook.uuid().into(), numbers]).await
+        self.webhook_deliveries(&condition, [project.as_str().into(), webhook.uuid().into(), numbers]).await
     }
 
-    async fn delivery_find(
+    async fn webhook_delivery_find(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -296,19 +304,19 @@ impl WebhookRepository for SeaUnitOfWork {
     ) -> Result<Option<Delivery>, StoreError> {
         let condition = "project_id = $1 AND webhook_id = $2 AND fact_id = $3";
         let values = [project.as_str().into(), webhook.uuid().into(), fact.uuid().into()];
-        Ok(self.deliveries(condition, values).await?.pop())
+        Ok(self.webhook_deliveries(condition, values).await?.pop())
     }
 
-    async fn delivery_bodies(
+    async fn webhook_delivery_bodies(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
         numbers: &[u64],
     ) -> Result<BTreeMap<u64, String>, StoreError> {
-        self.bodies(project, webhook, numbers).await
+        self.webhook_bodies(project, webhook, numbers).await
     }
 
-    async fn delivery_list(
+    async fn webhook_delivery_list(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
@@ -325,11 +333,11 @@ impl WebhookRepository for SeaUnitOfWork {
         });
         let condition =
             format!("project_id = $1 AND webhook_id = $2 AND number < $3{of_stage} ORDER BY number DESC LIMIT $4");
-        let found = self.deliveries(&condition, values).await?;
+        let found = self.webhook_deliveries(&condition, values).await?;
         Ok(Page::cut(found, size, |delivery: &Delivery| delivery.number))
     }
 
-    async fn deliveries_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
+    async fn webhook_deliveries_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError> {
         let sql = self.dialect.delete_some(DELIVERIES, "finished_us");
         let statement = self.statement(sql, [to_us(before).into(), i64::from(rows_max).into()]);
         self.run(statement, DELIVERIES).await

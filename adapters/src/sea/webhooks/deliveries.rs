@@ -105,7 +105,7 @@ fn written<'a>(
 }
 
 impl SeaUnitOfWork {
-    pub(super) async fn deliveries(
+    pub(super) async fn webhook_deliveries(
         &mut self,
         condition: &str,
         values: impl IntoIterator<Item = Value>,
@@ -115,7 +115,7 @@ impl SeaUnitOfWork {
         self.read_rows(rows)
     }
 
-    pub(super) async fn add_deliveries(
+    pub(super) async fn add_webhook_deliveries(
         &mut self,
         project: &ProjectId,
         deliveries: &[NewDelivery],
@@ -127,7 +127,7 @@ impl SeaUnitOfWork {
         self.insert_rows(DELIVERIES, &COLUMNS, "", &rows).await
     }
 
-    pub(super) async fn save_deliveries(
+    pub(super) async fn save_webhook_deliveries(
         &mut self,
         project: &ProjectId,
         deliveries: &[Delivery],
@@ -149,7 +149,7 @@ impl SeaUnitOfWork {
         self.expect_rows(saved, u64::try_from(deliveries.len()).unwrap_or(u64::MAX), DELIVERIES)
     }
 
-    pub(super) async fn bodies(
+    pub(super) async fn webhook_bodies(
         &mut self,
         project: &ProjectId,
         webhook: WebhookId,
