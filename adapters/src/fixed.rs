@@ -3,7 +3,7 @@
 //! Tests pass them in where a process would pass the machine's, so that every answer is the same on every run.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use domain::ids::{AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId};
+use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId, WebhookId};
 use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
@@ -75,6 +75,14 @@ impl IdSource for CountedIds {
 
     fn schedule_id(&self) -> ScheduleId {
         ScheduleId::new(self.uuid())
+    }
+
+    fn alert_id(&self) -> AlertId {
+        AlertId::new(self.uuid())
+    }
+
+    fn webhook_id(&self) -> WebhookId {
+        WebhookId::new(self.uuid())
     }
 
     fn chance(&self) -> Chance {

@@ -4,12 +4,15 @@
 //! only those it changes; the commit puts the draft in place of the state, a drop throws it away.
 
 mod agents;
+mod alerts;
 mod audit;
 mod events;
 mod handoffs;
 mod idempotency;
 mod identity;
 mod locks;
+mod messages;
+mod webhooks;
 mod work;
 
 use async_trait::async_trait;
@@ -42,12 +45,15 @@ struct Shared {
 struct State {
     agents: Arc<agents::Table>,
     registry: Arc<agents::Registry>,
+    alerts: Arc<alerts::Table>,
     audit: Arc<audit::Table>,
     events: Arc<events::Table>,
     handoffs: Arc<handoffs::Table>,
     idempotency: Arc<idempotency::Table>,
     identity: Arc<identity::Table>,
     locks: Arc<locks::Table>,
+    messages: Arc<messages::Table>,
+    webhooks: Arc<webhooks::Table>,
     work: Arc<work::Table>,
 }
 
@@ -74,12 +80,15 @@ impl InMemoryStore {
         let committed = RwLock::new(State {
             agents: Arc::default(),
             registry: Arc::default(),
+            alerts: Arc::default(),
             audit: Arc::default(),
             events: Arc::default(),
             handoffs: Arc::default(),
             idempotency: Arc::default(),
             identity: Arc::new(identity::Table::with_default_project(created_at)),
             locks: Arc::new(locks::Table::with_default_project()),
+            messages: Arc::default(),
+            webhooks: Arc::default(),
             work: Arc::default(),
         });
         Self { clock, shared: Arc::new(Shared { writer: Arc::default(), committed }) }

@@ -7,3 +7,4 @@ pub mod in_memory;
 pub mod sea;
 pub mod silent;
 pub mod system;
+pub mod webhook_sender;

@@ -6,6 +6,7 @@
 
 mod agents;
 mod ahead;
+mod alerts;
 mod audit;
 mod bell;
 mod clock;
@@ -18,11 +19,13 @@ mod handoffs;
 mod idempotency;
 mod identity;
 mod locks;
+mod messages;
 mod migrate;
 mod optimistic;
 mod sidecar;
 mod source;
 mod unit;
+mod webhooks;
 mod work;
 
 pub use bell::SeaBell;

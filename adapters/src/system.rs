@@ -1,7 +1,7 @@
 //! The process's clock and its source of ids and secrets.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::ids::{AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId};
+use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId, WebhookId};
 use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
@@ -47,6 +47,14 @@ impl IdSource for RandomIds {
 
     fn schedule_id(&self) -> ScheduleId {
         ScheduleId::new(ordered())
+    }
+
+    fn alert_id(&self) -> AlertId {
+        AlertId::new(ordered())
+    }
+
+    fn webhook_id(&self) -> WebhookId {
+        WebhookId::new(ordered())
     }
 
     fn chance(&self) -> Chance {

@@ -5,12 +5,13 @@
 //! new tokens. It stands until an instant, whether anybody notices or not.
 
 pub mod content;
+mod handing;
 pub mod listing;
 mod moving;
 mod offer;
 mod refusal;
 
-pub use moving::{Held, InvalidToMove, Moved, MovedLock, MovedTask, Named, NotMoved, Stays, ToMove};
+pub use moving::{Held, InvalidToMove, Moved, MovedLock, MovedTask, Named, NotMoved, Passage, Stays, ToMove};
 pub use offer::{Candidate, InvalidOfferLength, Offer, OfferLength};
 pub use refusal::HandoffRefusal;
 

@@ -11,7 +11,10 @@ mod m0005_events;
 mod m0006_idempotency;
 mod m0007_work;
 mod m0008_agents_registry;
+mod m0009_messages;
 mod m0010_handoffs;
+mod m0011_webhooks;
+mod m0012_alerts;
 mod step;
 
 use sea_orm_migration::sea_orm::DatabaseTransaction;
@@ -32,7 +35,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_idempotency::STEP),
             Box::new(m0007_work::STEP),
             Box::new(m0008_agents_registry::STEP),
+            Box::new(m0009_messages::STEP),
             Box::new(m0010_handoffs::STEP),
+            Box::new(m0011_webhooks::STEP),
+            Box::new(m0012_alerts::STEP),
         ]
     }
 }

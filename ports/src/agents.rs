@@ -107,7 +107,7 @@ pub trait AgentRepository {
     async fn agents_save(&mut self, records: &[AgentRecord]) -> Result<(), StoreError>;
     /// What there is to see of these agents at an instant, whether they have a record or not: of each at most
     /// [`Signs::SESSIONS_MAX`] sessions whose end is not written down, those heard from last, and the one that ended
-    /// last. Agents of whom there is nothing to see are left out.
+    /// last, and what those of them hold that live. Agents of whom there is nothing to see are left out.
     async fn agents_signs(
         &mut self,
         project: &ProjectId,

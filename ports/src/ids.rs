@@ -1,6 +1,6 @@
 //! Where made ids and secrets come from.
 
-use domain::ids::{AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId};
+use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId, WebhookId};
 use domain::work::retry::Chance;
 
 /// Draws ids and secrets.
@@ -17,6 +17,10 @@ pub trait IdSource: Send + Sync {
     fn task_id(&self) -> TaskId;
     /// A new schedule.
     fn schedule_id(&self) -> ScheduleId;
+    /// A new alert; later ones sort after earlier ones of this process.
+    fn alert_id(&self) -> AlertId;
+    /// A new webhook.
+    fn webhook_id(&self) -> WebhookId;
     /// 64 random bits, for jitter.
     fn chance(&self) -> Chance;
     /// 128 random bits, as 32 lower-case hexadecimal digits: for names of keys, sessions and requests.

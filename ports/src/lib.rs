@@ -4,6 +4,7 @@
 //! What a trait promises is in its doc comment, and the contract suite of `adapters` holds every store to it.
 
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod bell;
 pub mod calendar;
@@ -14,5 +15,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod locks;
+pub mod messages;
 pub mod store;
+pub mod webhooks;
 pub mod work;

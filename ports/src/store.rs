@@ -1,12 +1,15 @@
 //! The store and its unit of work.
 
 use crate::agents::{AgentRepository, SessionRepository};
+use crate::alerts::AlertRepository;
 use crate::audit::AuditLog;
 use crate::events::FactLog;
 use crate::handoffs::HandoffRepository;
 use crate::idempotency::IdempotencyRepository;
 use crate::identity::{KeyRepository, ProjectRepository};
 use crate::locks::LockRepository;
+use crate::messages::{GroupRepository, MailListing, MailRepository};
+use crate::webhooks::WebhookRepository;
 use crate::work::{ScheduleRepository, TaskRepository};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -95,16 +98,21 @@ pub trait Store: Send + Sync {
 #[async_trait]
 pub trait UnitOfWork:
     AgentRepository
+    + AlertRepository
     + AuditLog
     + FactLog
     + HandoffRepository
     + IdempotencyRepository
     + KeyRepository
     + LockRepository
+    + GroupRepository
+    + MailListing
+    + MailRepository
     + ProjectRepository
     + ScheduleRepository
     + SessionRepository
     + TaskRepository
+    + WebhookRepository
     + Send
 {
     /// The store's clock, in microseconds, now (not at the start of the transaction).

@@ -1,7 +1,10 @@
-//! Sessions: names, starts and ends. Signs of life, deaths and listings have files of their own.
+//! Sessions: names, starts and ends. Signs of life, deaths and listings have files of their own, and so have the agents'
+//! records and what there is to see of agents.
 
 mod life;
 mod listing;
+mod registry;
+mod signs;
 
 use crate::harness::{TestStore, default_project, start};
 use crate::samples::*;

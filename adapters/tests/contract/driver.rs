@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 pub(crate) enum Touches {
     Keys(Vec<LockKey>),
     Tokens(BTreeSet<Token>),
+    /// With all that overlaps it.
+    Handed(Token),
     Sessions(Vec<SessionId>),
     Expired(u32),
 }
@@ -160,6 +162,11 @@ async fn decide<T>(
             let gone = found.iter().filter(|stored| !stored.is_live(head.now)).map(|stored| &stored.lease.key);
             keys.extend(ended.iter().map(|ended| &ended.lease.key).chain(gone).cloned());
             leases.extend(found);
+        }
+        Touches::Handed(token) => {
+            let found = uow.leases_load_by_token(project, &[*token]).await?;
+            ended = uow.ended_load(project, &[*token]).await?;
+            keys.extend(found.iter().map(|stored| stored.lease.key.clone()));
         }
         Touches::Sessions(sessions) => leases.extend(uow.leases_load_by_session(project, sessions).await?),
         Touches::Expired(rows_max) => {

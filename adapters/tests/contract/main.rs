@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "this is a test")]
 
 mod agents;
+mod alerts;
 mod audit;
 mod driver;
 mod events;
@@ -16,6 +17,7 @@ mod locks;
 mod model;
 mod samples;
 mod store;
+mod webhooks;
 mod work;
 
 /// Makes four tests of each named case: one for each store, and one more for the other way to use `PostgreSQL`.

@@ -3,6 +3,7 @@
 
 use crate::agents::Session;
 use crate::agents::environment::{EnvironmentKind, EnvironmentTag};
+use crate::agents::uptime::Window;
 use crate::agents::wake::Wake;
 use crate::identity::principal::{Action, Denial, Principal, Role, authorize};
 use crate::ids::{AgentId, AgentType, InvalidId, ProjectId, given_id, is_name_character};
@@ -166,6 +167,9 @@ pub enum AgentRefusal {
         /// Since when.
         deregistered_at: DateTime<Utc>,
     },
+    /// More sessions lived in the window than are added up.
+    #[error("more than {} sessions lived in the window: choose a shorter one", Window::SESSIONS_MAX)]
+    WindowTooLong,
 }
 
 impl AgentRecord {

@@ -1,10 +1,10 @@
 //! What goes over from one session to another with a handoff, and what does not.
 
-use crate::ids::{SessionId, TaskId};
+use crate::ids::{HandoffId, SessionId, TaskId};
 use crate::locks::key::LockKey;
 use crate::locks::lease::{Holder, Lease, Mode, Token};
 use crate::locks::stored::StoredLease;
-use crate::work::requires::Lack;
+use crate::work::requires::{Claimant, Lack};
 use crate::work::task::Task;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,14 @@ pub enum Stays {
         /// The taker's token.
         token: Token,
     },
+    /// The giver keeps something that overlaps it, and both can only be held by one session.
+    #[error("the giver keeps `{key}`, under token {}, which overlaps it: hand both over", token.value())]
+    Tied {
+        /// The key that stays.
+        key: LockKey,
+        /// The giver's token.
+        token: Token,
+    },
     /// The taker may not have the task.
     #[error("the taker lacks what the task requires")]
     TakerLacks {
@@ -117,6 +125,7 @@ impl Stays {
             Self::WithOther { .. } => "with_other",
             Self::OfTask { .. } => "of_task",
             Self::TakerHolds { .. } => "taker_holds",
+            Self::Tied { .. } => "tied",
             Self::TakerLacks { .. } => "taker_lacks",
         }
     }
@@ -169,6 +178,19 @@ pub struct MovedTask {
     pub until: DateTime<Utc>,
     /// Its locks that went over with it.
     pub locks: Vec<MovedLock>,
+}
+
+/// The way from a giver to a taker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// The handoff.
+    pub handoff: HandoffId,
+    /// The giver's session.
+    pub from: SessionId,
+    /// The taker.
+    pub to: Claimant,
+    /// All locks that leave the giver by it, those of tasks among them.
+    pub leaving: BTreeSet<Token>,
 }
 
 /// What became of everything that was named.

@@ -25,6 +25,8 @@ fn each_action_has_a_least_role_and_greater_ones_may_too() {
     use Role::{Admin, Agent, Orchestrator};
     for (action, allowed) in [
         (Action::UseLocks, [true, true, true]),
+        (Action::UseAgents, [true, true, true]),
+        (Action::SteerAgents, [false, true, true]),
         (Action::ForceRelease, [false, true, true]),
         (Action::ReadAllAudit, [false, true, true]),
         (Action::ManageKeys, [false, false, true]),

@@ -6,7 +6,7 @@
 //! it was sent and before it looked past it. It never reaches an agent whose record is younger than the message, or that
 //! joined the group later, or its own sender.
 
-use crate::agents::AgentRecord;
+use crate::agents::record::AgentRecord;
 use crate::identity::principal::Role;
 use crate::ids::{AgentId, InvalidId, given_id, is_name_character};
 use crate::messages::message::{Message, Number};

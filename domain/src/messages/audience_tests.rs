@@ -63,8 +63,8 @@ fn a_record_is_a_recipient_until_it_is_deregistered() {
         role: Role::Orchestrator,
     };
     let record = AgentRecord {
-        environment: crate::agents::EnvironmentKind::Cloud,
-        tag: Some(crate::agents::EnvironmentTag::parse("railway").unwrap()),
+        environment: crate::agents::environment::EnvironmentKind::Cloud,
+        tag: Some(crate::agents::environment::EnvironmentTag::parse("railway").unwrap()),
         capabilities: BTreeSet::from([capability("rust")]),
         owner: Some(agent("sue")),
         ..AgentRecord::of_key(crate::ids::ProjectId::parse("p").unwrap(), &principal, at(3))

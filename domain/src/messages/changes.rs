@@ -3,6 +3,7 @@
 use crate::messages::content::Content;
 use crate::messages::conversation::Conversation;
 use crate::messages::delivery::Delivery;
+use crate::messages::inbox::Mailbox;
 use crate::messages::message::Message;
 
 /// A new message with its content and the deliveries that are made at once.
@@ -36,12 +37,14 @@ pub struct Changes {
     pub changed: Vec<ChangedDelivery>,
     /// Pairs of agents, as they are now.
     pub conversations: Vec<Conversation>,
+    /// How far an agent has come, if that has changed.
+    pub mailbox: Option<Mailbox>,
 }
 
 impl Changes {
     /// Whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.made.is_empty() && self.changed.is_empty() && self.conversations.is_empty()
+        *self == Self::default()
     }
 
     /// Notes that a delivery has changed, if it has.

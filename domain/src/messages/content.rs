@@ -154,9 +154,14 @@ impl Content {
     }
 }
 
-/// The words of a text as they are searched for: runs of letters and digits, in lower case.
+/// How much of a word counts, in characters.
+const WORD_CHARACTERS_MAX: usize = 100;
+
+/// The words of a text as they are searched for: runs of letters and digits, in lower case, each cut to
+/// [`WORD_CHARACTERS_MAX`].
 pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
+    let known_by = |word: &str| word.to_lowercase().chars().take(WORD_CHARACTERS_MAX).collect();
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(known_by)
 }
 
 #[cfg(test)]

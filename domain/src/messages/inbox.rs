@@ -192,8 +192,6 @@ pub struct Inbox {
 pub struct Received {
     /// What was offered, in the order to be worked on.
     pub offered: Vec<Delivery>,
-    /// The mailbox as it is now, if it has changed.
-    pub mailbox: Option<Mailbox>,
     /// What has to be saved.
     pub changes: Changes,
 }
@@ -225,8 +223,8 @@ pub fn receive(command: &Receive, recipient: &Recipient, inbox: Inbox) -> Receiv
             *delivery = after;
         }
     }
-    let mailbox = (looked_to > mailbox.looked_to).then(|| Mailbox { looked_to, ..mailbox });
-    Received { offered, mailbox, changes }
+    changes.mailbox = (looked_to > mailbox.looked_to).then(|| Mailbox { looked_to, ..mailbox });
+    Received { offered, changes }
 }
 
 /// Makes deliveries of the broadcasts there is room for; answers them, and up to which number everything is there now.

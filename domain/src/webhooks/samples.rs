@@ -4,7 +4,6 @@ use crate::events::{Fact, Position};
 use crate::ids::{AgentId, FactId, ProjectId, WebhookId};
 use crate::webhooks::address::Target;
 use crate::webhooks::follows::Follows;
-use crate::webhooks::signing::{SigningSecret, SigningSecrets};
 use crate::webhooks::webhook::{Standing, Webhook};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -19,7 +18,6 @@ pub(crate) fn webhook(kinds: &[&str]) -> Webhook {
         id: WebhookId::new(Uuid::from_u128(1)),
         target: Target::parse("https://hooks.example/in").unwrap(),
         follows: Follows::try_new(kinds.iter().map(|&kind| kind.to_owned()), None).unwrap(),
-        secrets: SigningSecrets::new(SigningSecret::try_new(vec![7; 32]).unwrap()),
         standing: Standing::Active,
         failures: 0,
         failing_since: None,
@@ -28,6 +26,7 @@ pub(crate) fn webhook(kinds: &[&str]) -> Webhook {
         created_by: AgentId::parse("boss").unwrap(),
         created_at: second(0),
         changed_at: second(0),
+        old_secret_until: None,
     }
 }
 

@@ -18,7 +18,7 @@ pub const WEBHOOKS_MAX: u32 = 100;
 /// log of facts for it.
 pub const PENDING_MAX: u32 = 1_000;
 
-/// A webhook.
+/// A webhook. What its deliveries are signed with stands apart, so that it is told nowhere by accident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
     /// Its id.
@@ -27,8 +27,6 @@ pub struct Webhook {
     pub target: Target,
     /// What it tells.
     pub follows: Follows,
-    /// What its deliveries are signed with.
-    pub secrets: SigningSecrets,
     /// Whether it goes on.
     pub standing: Standing,
     /// Attempts that failed since the last one that did not.
@@ -45,6 +43,8 @@ pub struct Webhook {
     pub created_at: DateTime<Utc>,
     /// When somebody last changed it.
     pub changed_at: DateTime<Utc>,
+    /// Until when the secret before the present one is valid, if there was one.
+    pub old_secret_until: Option<DateTime<Utc>>,
 }
 
 /// Whether a webhook goes on.
@@ -139,8 +139,14 @@ impl Webhook {
 
     /// Puts a new secret in place, beside which the one before stays valid for a while.
     #[must_use]
-    pub fn rotate(&self, secret: SigningSecret, now: DateTime<Utc>) -> Self {
-        Self { secrets: self.secrets.rotate(secret, now), changed_at: now, ..self.clone() }
+    pub fn rotate(
+        &self,
+        secrets: &SigningSecrets,
+        secret: SigningSecret,
+        now: DateTime<Utc>,
+    ) -> (Self, SigningSecrets) {
+        let secrets = secrets.rotate(secret, now);
+        (Self { changed_at: now, old_secret_until: secrets.overlap_until(now), ..self.clone() }, secrets)
     }
 
     /// Notes how an attempt came out; gives the webhook up if that was one failure too many, or nobody is there any more.

@@ -46,16 +46,25 @@ fn signs_of(state: &State, session: &Session, now: DateTime<Utc>) -> SessionSign
     let tasks = leases.filter(|lease| lease.holder.session == *id && lease.until > now).map(|lease| lease.since);
     let locks = state.locks.leases(project).filter(|lease| lease.holder.session == *id && lease.expires_at > now);
     let places = state.locks.waiters(project).filter(|place| place.holder.session == *id && place.kept_until > now);
-    SessionSigns {
+    let bare = SessionSigns {
         id: id.clone(),
         ttl: session.ttl,
         started_at: session.started_at,
         last_seen_at: session.last_seen_at,
         live_until: session.live_until,
         ended_at: session.ended_at,
+        tasks: Held::default(),
+        locks: Held::default(),
+        places: Held::default(),
+    };
+    if !session.is_live(now) {
+        return bare;
+    }
+    SessionSigns {
         tasks: held(tasks),
         locks: held(locks.map(|lease| lease.granted_at)),
         places: held(places.map(|place| place.joined_at)),
+        ..bare
     }
 }
 

@@ -3,18 +3,23 @@
 use crate::driver::{self, Touches, Voice};
 use crate::samples::*;
 use domain::agents::{Offers, Registration, Session, SessionRefusal, SessionRequest, SessionTtl};
-use domain::ids::{ProjectId, SessionId, TicketId};
+use domain::handoffs::{Passage, Stays};
+use domain::ids::{HandoffId, ProjectId, SessionId, TicketId};
 use domain::locks::key::LockKey;
 use domain::locks::lease::{EndedLease, Ending, Holder, Lease, Token, Ttl};
 use domain::locks::refusal::LockRefusal;
 use domain::locks::table::{Acquire, Acquired, LockTable, Released};
+use domain::work::requires::{Claimant, Trust};
 use ports::store::{Store, StoreError};
 use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// The speakers of a sequence: two of one agent among them.
 pub(crate) const SPEAKERS: [&str; 4] = ["ann", "ann", "bob", "cat"];
 /// The one who names no session.
 pub(crate) const DEFAULT_SPEAKER: usize = 2;
+/// The handoff that locks go over with.
+const HANDOFF: HandoffId = HandoffId::new(Uuid::from_u128(7));
 /// The most rows of a sweep or a reaping.
 const ROWS_MAX: u32 = 100;
 
@@ -25,6 +30,7 @@ pub(crate) enum Answer {
     Renewed(Result<Vec<Lease>, LockRefusal>),
     Released(Result<Vec<Released>, LockRefusal>),
     Forced(Result<EndedLease, LockRefusal>),
+    HandedOver(Result<Lease, Stays>),
     Left(Result<bool, LockRefusal>),
     Ended(Vec<EndedLease>),
     Swept(BTreeSet<Token>),
@@ -42,6 +48,8 @@ pub(crate) enum Command {
     Renew(Holder, BTreeSet<Token>, Ttl),
     Release(Holder, BTreeSet<Token>),
     Force(Token),
+    /// To whoever speaks, from a session.
+    HandOver(Holder, SessionId, Token, Ttl),
     Leave(Holder, TicketId),
     EndSession(Holder),
     /// With a TTL, and so many capabilities.
@@ -71,6 +79,7 @@ impl Command {
             | Self::Release(holder, _)
             | Self::Leave(holder, _)
             | Self::EndSession(holder)
+            | Self::HandOver(holder, ..)
             | Self::Register(holder, ..)
             | Self::Heartbeat(holder) => Some(holder),
             Self::Force(_) | Self::Sweep | Self::Reap => None,
@@ -99,6 +108,7 @@ impl Command {
             Self::Acquire(acquire) => Touches::Keys(acquire.wants.keys().cloned().collect()),
             Self::Renew(_, tokens, _) | Self::Release(_, tokens) => Touches::Tokens(tokens.clone()),
             Self::Force(token) => Touches::Tokens([*token].into()),
+            Self::HandOver(_, _, token, _) => Touches::Handed(*token),
             Self::EndSession(holder) => Touches::Sessions(vec![holder.session.clone()]),
             Self::Leave(..) | Self::Register(..) | Self::Heartbeat(_) | Self::Reap => Touches::Keys(Vec::new()),
             Self::Sweep => Touches::Expired(ROWS_MAX),
@@ -111,6 +121,19 @@ impl Command {
             Self::Renew(holder, tokens, ttl) => Answer::Renewed(table.renew(holder, tokens, *ttl)),
             Self::Release(holder, tokens) => Answer::Released(table.release(holder, tokens)),
             Self::Force(token) => Answer::Forced(table.force_release(*token, agent("boss"), reason("stuck"))),
+            Self::HandOver(to, from, token, ttl) => {
+                let to = Claimant {
+                    holder: to.clone(),
+                    agent_type: able(0).agent_type,
+                    capabilities: BTreeSet::new(),
+                    environment: None,
+                    trust: Trust::STANDARD,
+                };
+                let passage = Passage { handoff: HANDOFF, from: from.clone(), to, leaving: [*token].into() };
+                let stays = table.handable(*token, &passage).err();
+                let moved = table.hand_over(*token, *ttl, &passage).unwrap();
+                Answer::HandedOver(moved.ok_or_else(|| stays.unwrap()))
+            }
             Self::Leave(holder, ticket) => Answer::Left(table.leave(holder, *ticket)),
             Self::EndSession(holder) => Answer::Ended(table.release_session(&holder.session, &Ending::SessionEnded)),
             Self::Sweep => Answer::Swept(driver::ended_tokens(table)),

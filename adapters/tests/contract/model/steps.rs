@@ -45,6 +45,12 @@ pub(crate) enum Step {
     Force {
         token: usize,
     },
+    HandOver {
+        token: usize,
+        is_owner: bool,
+        who: usize,
+        ttl: u32,
+    },
     Leave {
         ticket: usize,
         is_owner: bool,
@@ -93,8 +99,10 @@ pub(crate) fn any_step() -> BoxedStrategy<Step> {
         6 => (recent.clone(), mostly(), mostly(), any::<bool>(), ttl.clone()).prop_map(
             |(ticket, is_owner, same_wants, waits, ttl)| Step::ShowTicket { ticket, is_owner, same_wants, waits, ttl }
         ),
-        3 => (recent.clone(), mostly(), ttl)
+        3 => (recent.clone(), mostly(), ttl.clone())
             .prop_map(|(token, is_owner, ttl)| Step::Renew { token, is_owner, ttl }),
+        4 => (recent.clone(), mostly(), who.clone(), ttl)
+            .prop_map(|(token, is_owner, who, ttl)| Step::HandOver { token, is_owner, who, ttl }),
         6 => (vec(recent.clone(), 1..=3), mostly()).prop_map(|(tokens, is_owner)| Step::Release { tokens, is_owner }),
         1 => recent.clone().prop_map(|token| Step::Force { token }),
         1 => (recent, mostly()).prop_map(|(ticket, is_owner)| Step::Leave { ticket, is_owner }),
@@ -165,6 +173,11 @@ pub(crate) fn pick(step: Step, ledger: &mut Ledger) -> Option<Command> {
             Some(Command::Release(ledger.speaker(if is_owner { owner } else { next(owner) }), picked))
         }
         Step::Force { token } => ledger.recent_token(token).map(|(token, _)| Command::Force(token)),
+        Step::HandOver { token, is_owner, who, ttl } => {
+            let (token, owner) = ledger.recent_token(token)?;
+            let from = ledger.speaker(if is_owner { owner } else { next(owner) }).session;
+            Some(Command::HandOver(ledger.speaker(who), from, token, ttl_of(ttl)))
+        }
         Step::Leave { ticket, is_owner } => {
             let (ticket, owner, _) = ledger.recent_ticket(ticket)?;
             Some(Command::Leave(ledger.speaker(if is_owner { owner } else { next(owner) }), ticket))

@@ -1,10 +1,9 @@
 //! Handing locks over: the lease goes from one session to another in one step, so that nobody who waits comes in between.
 
 use super::LockTable;
-use crate::handoffs::Stays;
-use crate::ids::{HandoffId, SessionId};
+use crate::handoffs::{Passage, Stays};
 use crate::locks::event::LockEvent;
-use crate::locks::lease::{EndedLease, Ending, Holder, Lease, Token, Ttl};
+use crate::locks::lease::{EndedLease, Ending, Lease, Token, Ttl};
 use crate::locks::refusal::LockRefusal;
 
 impl LockTable {
@@ -19,8 +18,10 @@ impl LockTable {
         self.draw_token()
     }
 
-    /// The lease of a token, if one session can hand it over to another.
-    pub fn handable(&self, token: Token, from: &SessionId, to: &SessionId) -> Result<&Lease, Stays> {
+    /// The lease of a token, if it can go over: its giver holds it, the taker does not hold the key, and the giver keeps
+    /// nothing that only one session may hold together with it.
+    pub fn handable(&self, token: Token, passage: &Passage) -> Result<&Lease, Stays> {
+        let Passage { from, to, leaving, .. } = passage;
         let Some(lease) = self.leases.iter().find(|lease| lease.token == token) else {
             let is_known = self.ended.iter().any(|ended| ended.lease.token == token);
             return Err(if is_known { Stays::Ended } else { Stays::Unknown });
@@ -28,26 +29,25 @@ impl LockTable {
         if lease.holder.session != *from {
             return Err(Stays::WithOther { holder: lease.holder.clone() });
         }
-        match self.leases.iter().find(|own| own.holder.session == *to && own.key == lease.key) {
-            Some(own) => Err(Stays::TakerHolds { key: own.key.clone(), token: own.token }),
+        let is_takers = |other: &&Lease| other.holder.session == to.holder.session && other.key == lease.key;
+        if let Some(other) = self.leases.iter().find(is_takers) {
+            return Err(Stays::TakerHolds { key: other.key.clone(), token: other.token });
+        }
+        let is_tied = |other: &&Lease| {
+            let is_kept = other.holder.session == *from && other.token != token && !leaving.contains(&other.token);
+            is_kept && !other.mode.agrees_with(lease.mode) && other.key.overlaps(&lease.key)
+        };
+        match self.leases.iter().find(is_tied) {
+            Some(other) => Err(Stays::Tied { key: other.key.clone(), token: other.token }),
             None => Ok(lease),
         }
     }
 
-    /// Hands a lock over. The taker has it under a new token, for at least a whole TTL from now; the giver's token is
-    /// stale from then on. The line stays as it is: whoever waited for the giver waits for the taker.
-    pub fn hand_over(
-        &mut self,
-        token: Token,
-        from: &SessionId,
-        to: &Holder,
-        ttl: Ttl,
-        handoff: HandoffId,
-    ) -> Result<Result<Lease, Stays>, LockRefusal> {
-        let before = match self.handable(token, from, &to.session) {
-            Ok(lease) => lease.clone(),
-            Err(stays) => return Ok(Err(stays)),
-        };
+    /// Hands a lock over; nothing if it cannot go. The taker has it under a new token, for at least a whole TTL from now;
+    /// the giver's token is stale from then on. The line stays as it is: whoever waited for the giver waits for the taker.
+    pub fn hand_over(&mut self, token: Token, ttl: Ttl, passage: &Passage) -> Result<Option<Lease>, LockRefusal> {
+        let Ok(before) = self.handable(token, passage).cloned() else { return Ok(None) };
+        let to = &passage.to.holder;
         let lease = Lease {
             holder: to.clone(),
             token: self.draw_token()?,
@@ -57,10 +57,10 @@ impl LockTable {
         };
         self.leases.retain(|other| other.token != token);
         self.changes.leases_put.retain(|other| other.token != token);
-        let ending = Ending::HandedOver { to: to.agent.clone(), handoff };
+        let ending = Ending::HandedOver { to: to.agent.clone(), handoff: passage.handoff };
         let ended = EndedLease { lease: before, ended_at: self.now, ending };
         self.record_end(LockEvent::HandedOver { ended: ended.clone(), lease: lease.clone() }, ended);
         self.put(lease.clone());
-        Ok(Ok(lease))
+        Ok(Some(lease))
     }
 }

@@ -1,20 +1,41 @@
 //! Handing locks over.
 
 use super::board::*;
-use crate::handoffs::Stays;
-use crate::ids::HandoffId;
+use crate::handoffs::{Passage, Stays};
+use crate::ids::{AgentType, HandoffId};
 use crate::locks::event::LockEvent;
 use crate::locks::lease::{Ending, Lease, Mode, Token};
 use crate::locks::refusal::LockRefusal;
+use crate::work::requires::{Claimant, Trust};
 use chrono::TimeDelta;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 const HANDOFF: HandoffId = HandoffId::new(Uuid::from_u128(7));
 
 impl Board {
+    /// Hands over what can go, else tells why it stays.
     fn hand(&mut self, token: Token, from: &str, to: &str) -> Result<Lease, Stays> {
-        self.run(|table| table.hand_over(token, &holder(from).session, &holder(to), ttl(TTL_SECONDS), HANDOFF)).unwrap()
+        let passage = passage(from, to, &[token]);
+        self.run(|table| match table.handable(token, &passage).map(drop) {
+            Ok(()) => Ok(table.hand_over(token, ttl(TTL_SECONDS), &passage).unwrap().unwrap()),
+            Err(stays) => {
+                assert_eq!(table.hand_over(token, ttl(TTL_SECONDS), &passage), Ok(None));
+                Err(stays)
+            }
+        })
     }
+}
+
+fn passage(from: &str, to: &str, leaving: &[Token]) -> Passage {
+    let to = Claimant {
+        holder: holder(to),
+        agent_type: AgentType::parse("worker").unwrap(),
+        capabilities: BTreeSet::new(),
+        environment: None,
+        trust: Trust::STANDARD,
+    };
+    Passage { handoff: HANDOFF, from: holder(from).session, to, leaving: leaving.iter().copied().collect() }
 }
 
 #[test]
@@ -95,6 +116,25 @@ fn nobody_holds_one_key_twice() {
     let stays = Stays::TakerHolds { key: key("a"), token: bobs.token };
     assert_eq!(board.hand(anns.token, "ann/1", "bob/1"), Err(stays));
     assert_eq!(board.leases[&anns.token], anns);
+}
+
+#[test]
+fn what_only_one_session_may_hold_together_goes_together_or_not_at_all() {
+    let mut board = board();
+    let (tree, file) = (board.hold("ann/1", "a/**"), board.hold("ann/1", "a/b"));
+    let tied = |lease: &Lease| Err(Stays::Tied { key: lease.key.clone(), token: lease.token });
+    assert_eq!(board.hand(file.token, "ann/1", "bob/1"), tied(&tree));
+    assert_eq!(board.hand(tree.token, "ann/1", "bob/1"), tied(&file));
+    let both = passage("ann/1", "bob/1", &[tree.token, file.token]);
+    board.run(|table| {
+        for token in [tree.token, file.token] {
+            assert!(table.hand_over(token, ttl(TTL_SECONDS), &both).unwrap().is_some());
+        }
+    });
+    assert!(board.leases.values().all(|lease| lease.holder == holder("bob/1")));
+    let (reads, more) = (board.hold("cat/1", "~c/**"), board.hold("cat/1", "~c/d"));
+    assert!(board.hand(more.token, "cat/1", "dan/1").is_ok(), "two that agree can part");
+    assert_eq!(board.leases[&reads.token].holder, holder("cat/1"));
 }
 
 #[test]

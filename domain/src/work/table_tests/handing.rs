@@ -1,7 +1,7 @@
 //! Handing claimed tasks over.
 
 use super::yard::{Yard, claim, claimant, holder, item, yard};
-use crate::handoffs::{MovedTask, Stays};
+use crate::handoffs::{MovedTask, Passage, Stays};
 use crate::ids::HandoffId;
 use crate::locks::lease::Reason;
 use crate::work::attempt::AttemptEnd;
@@ -11,14 +11,31 @@ use crate::work::requires::{Asked, Lack, Requires};
 use crate::work::table::ClaimRef;
 use crate::work::task::Status;
 use chrono::TimeDelta;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 const HANDOFF: HandoffId = HandoffId::new(Uuid::from_u128(7));
 
 impl Yard {
+    /// Hands over what can go, else tells why it stays.
     fn hand(&mut self, given: &ClaimRef, to: &str) -> Result<MovedTask, Stays> {
-        let (what, from, to) = ((given.task, given.token), given.holder.session.clone(), claimant(to));
-        self.run(|table, locks| table.hand_over(locks, what, &from, &to, HANDOFF)).unwrap()
+        let (task, token) = (given.task, given.token);
+        let mut passage = Passage {
+            handoff: HANDOFF,
+            from: given.holder.session.clone(),
+            to: claimant(to),
+            leaving: BTreeSet::default(),
+        };
+        self.run(|table, locks| {
+            passage.leaving = table.locks_of(task).collect();
+            match table.handable(locks, task, token, &passage).map(drop) {
+                Ok(()) => Ok(table.hand_over(locks, task, token, &passage).unwrap().unwrap()),
+                Err(stays) => {
+                    assert_eq!(table.hand_over(locks, task, token, &passage), Ok(None));
+                    Err(stays)
+                }
+            }
+        })
     }
 }
 

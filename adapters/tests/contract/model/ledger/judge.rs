@@ -1,8 +1,9 @@
 //! Is this answer right?
 
-use super::{InTheWay, Ledger, Promise};
+use super::{InTheWay, Ledger, Promise, clash};
 use crate::model::command::{Answer, Command, speaker_of};
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::handoffs::Stays;
 use domain::ids::{SessionId, TicketId};
 use domain::locks::conflict::{Conflict, Obstacle};
 use domain::locks::lease::{Ending, Holder, Lease, Token, Ttl};
@@ -54,6 +55,9 @@ impl Ledger {
                     assert!(matches!(refusal, LockRefusal::Stale { .. }), "{refusal:?}");
                 }
                 self.promises.remove(token);
+            }
+            (Command::HandOver(to, from, token, ttl), Answer::HandedOver(answer)) => {
+                self.judge_handed_over(to, from, *token, *ttl, answer);
             }
             (Command::Leave(holder, ticket), Answer::Left(answer)) => {
                 let session = self.place(*ticket).map(|place| place.session.clone());
@@ -197,6 +201,44 @@ impl Ledger {
             assert_eq!(lease.expires_at, promise.until.max(self.until(ttl)));
             self.promise(lease);
         }
+    }
+
+    /// It goes over if its giver holds it and the taker does not hold the key, under a token greater than all before.
+    fn judge_handed_over(
+        &mut self,
+        to: &Holder,
+        from: &SessionId,
+        token: Token,
+        ttl: Ttl,
+        answer: &Result<Lease, Stays>,
+    ) {
+        let Some(promise) = self.live_promise(token).cloned() else {
+            return assert_eq!(*answer, Err(Stays::Ended));
+        };
+        if promise.session != *from {
+            assert!(matches!(answer, Err(Stays::WithOther { holder }) if holder.session == promise.session));
+            return;
+        }
+        let own = self.live().find(|(_, other)| other.session == to.session && other.key == promise.key);
+        if let Some((own, _)) = own {
+            assert!(matches!(answer, Err(Stays::TakerHolds { token, .. }) if *token == own), "{answer:?}");
+            return;
+        }
+        let of_giver = self.live().filter(|(other, kept)| *other != token && kept.session == *from);
+        let clashing = |kept: &Promise| clash((&kept.key, kept.mode), (&promise.key, promise.mode));
+        let tied: BTreeSet<Token> = of_giver.filter(|(_, kept)| clashing(kept)).map(|(token, _)| token).collect();
+        if !tied.is_empty() {
+            assert!(matches!(answer, Err(Stays::Tied { token, .. }) if tied.contains(token)), "{answer:?}");
+            return;
+        }
+        let lease = answer.as_ref().unwrap();
+        assert_eq!((lease.key.as_str(), lease.mode, &lease.holder), (promise.key.as_str(), promise.mode, to));
+        assert_eq!(lease.expires_at, promise.until.max(self.until(ttl)), "never shorter");
+        assert!(lease.token.value() > self.greatest, "token {:?} is not greater than all before", lease.token);
+        self.greatest = lease.token.value();
+        self.grants.push((lease.token, speaker_of(&to.session)));
+        self.promises.remove(&token);
+        self.promise(lease);
     }
 
     fn judge_release(

@@ -6,8 +6,9 @@ use crate::harness::TestStore;
 use crate::samples::*;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::agents::{Registration, SessionRequest, SessionTtl};
+use domain::handoffs::{MovedTask, Passage, Stays};
 use domain::idempotency::RequestName;
-use domain::ids::{AgentId, ProjectId, TaskId};
+use domain::ids::{AgentId, HandoffId, ProjectId, TaskId};
 use domain::locks::lease::{Holder, Lease, Mode, Ttl};
 use domain::locks::refusal::LockRefusal;
 use domain::locks::table::{Acquire, Acquired, OnConflict};
@@ -16,13 +17,17 @@ use domain::work::claim::{Claim, Claimed};
 use domain::work::content::{Fault, Note, Payload, Progress};
 use domain::work::rank::Priority;
 use domain::work::refusal::{SubmissionFault, WorkRefusal};
+use domain::work::requires::Claimant;
 use domain::work::retry::Chance;
 use domain::work::submission::Submit;
 use domain::work::table::{Beat, Cancel, CancelOutcome, ClaimRef, Finished};
 use domain::work::task::Task;
 use ports::store::StoreError;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+/// The handoff that tasks go over with.
+pub(crate) const HANDOFF: HandoffId = HandoffId::new(Uuid::from_u128(7));
 /// The most rows of a tidying up.
 pub(crate) const ROWS_MAX: u32 = 500;
 /// How long a session lives that is not heard from: no longer than many a lease.
@@ -37,6 +42,7 @@ pub(crate) enum Answer {
     Claimed(Result<Claimed, WorkRefusal>),
     Heard(Result<Beat, WorkRefusal>),
     Finished(Result<Finished, WorkRefusal>),
+    HandedOver(Result<MovedTask, Stays>),
     Cancelled(Result<CancelOutcome, WorkRefusal>),
     Changed(Result<Task, WorkRefusal>),
     Locked(Result<Vec<Lease>, LockRefusal>),
@@ -60,6 +66,8 @@ pub(crate) enum Command {
     Submit(Submit),
     Claim(Claim),
     Say(ClaimRef, Word),
+    /// From the holder of a claim.
+    HandOver(ClaimRef, Claimant),
     Cancel(TaskId, Cancel),
     Reschedule(TaskId, Option<DateTime<Utc>>),
     Reprioritize(TaskId, Priority),
@@ -85,6 +93,7 @@ impl Command {
     pub(crate) fn holder(&self) -> Option<&Holder> {
         match self {
             Self::Claim(claim) => Some(&claim.claimant.holder),
+            Self::HandOver(_, to) => Some(&to.holder),
             Self::Say(ClaimRef { holder, .. }, _)
             | Self::Lock(holder, _)
             | Self::Register(holder)
@@ -119,7 +128,7 @@ impl Command {
                 touches.claim = Some(claim.filter.clone());
                 touches.due_rows_max = ROWS_MAX;
             }
-            Self::Say(claim, _) => {
+            Self::Say(claim, _) | Self::HandOver(claim, _) => {
                 touches.tasks = [claim.task].into();
                 touches.tokens = [claim.token].into();
             }
@@ -148,6 +157,13 @@ impl Command {
             }
             Self::Say(claim, Word::Release) => Answer::Finished(work.release(locks, claim, None)),
             Self::Say(claim, Word::Snooze(until)) => Answer::Finished(work.snooze(locks, claim, *until)),
+            Self::HandOver(ClaimRef { task, token, holder }, to) => {
+                let (from, leaving) = (holder.session.clone(), work.locks_of(*task).collect());
+                let passage = Passage { handoff: HANDOFF, from, to: to.clone(), leaving };
+                let stays = work.handable(locks, *task, *token, &passage).err();
+                let moved = work.hand_over(locks, *task, *token, &passage).unwrap();
+                Answer::HandedOver(moved.ok_or_else(|| stays.unwrap()))
+            }
             Self::Cancel(id, cancel) => Answer::Cancelled(work.cancel(*id, cancel.clone())),
             Self::Reschedule(id, at) => Answer::Changed(work.reschedule(*id, *at)),
             Self::Reprioritize(id, priority) => Answer::Changed(work.reprioritize(*id, *priority)),

@@ -2,6 +2,7 @@
 
 mod handing;
 mod laws;
+mod passing;
 mod steering;
 mod words;
 
@@ -226,6 +227,9 @@ impl Ledger {
             }
             (Command::Say(claim, word), Answer::Heard(answer)) => self.judge_heard(claim, word, answer, after),
             (Command::Say(claim, word), Answer::Finished(answer)) => self.judge_finished(claim, word, answer, after),
+            (Command::HandOver(claim, to), Answer::HandedOver(answer)) => {
+                self.judge_handed_over(claim, to, answer, after);
+            }
             (Command::Cancel(id, cancel), Answer::Cancelled(answer)) => {
                 self.judge_cancelled(*id, cancel, answer, after);
             }

@@ -66,6 +66,11 @@ pub(crate) enum Step {
     Snooze {
         claim: usize,
     },
+    HandOver {
+        claim: usize,
+        is_owner: bool,
+        who: usize,
+    },
     Mistake {
         task: usize,
         token: i64,
@@ -148,6 +153,8 @@ fn any_command() -> impl Strategy<Value = Step> {
             .prop_map(|(claim, retryable, chance)| Step::Fail { claim, retryable, chance }),
         2 => recent.clone().prop_map(|claim| Step::Release { claim }),
         2 => recent.clone().prop_map(|claim| Step::Snooze { claim }),
+        5 => (recent.clone(), mostly(), who.clone())
+            .prop_map(|(claim, is_owner, who)| Step::HandOver { claim, is_owner, who }),
         1 => (recent.clone(), 0..50_i64).prop_map(|(task, token)| Step::Mistake { task, token }),
         4 => (recent.clone(), any::<bool>())
             .prop_map(|(task, with_dependents)| Step::Cancel { task, with_dependents }),
@@ -233,6 +240,14 @@ pub(crate) fn pick(step: &Step, ledger: &mut Ledger) -> Option<Command> {
         }
         Step::Release { claim } => say(*claim, true, ledger, Word::Release),
         Step::Snooze { claim } => say(*claim, true, ledger, Word::Snooze(later)),
+        Step::HandOver { claim, is_owner, who } => {
+            let mut claim = ledger.recent_claim(*claim)?;
+            if !is_owner {
+                claim.holder = ledger.another_than(&claim.holder);
+            }
+            let to = any_claim(*who, ledger).claimant;
+            (to.holder.session != claim.holder.session).then_some(Command::HandOver(claim, to))
+        }
         Step::Mistake { task, token } => {
             let (task, token) = (ledger.recent_task(*task)?, Token::try_new(token + 1).unwrap());
             let claim = ClaimRef { task, token, holder: ledger.speaker(0) };

@@ -9,6 +9,7 @@ use domain::locks::lease::{Holder, Lease, Mode};
 use domain::locks::refusal::LockRefusal;
 use domain::work::claim::{Claim, Claimed};
 use domain::work::refusal::{SubmissionFault, WorkRefusal};
+use domain::work::requires::Claimant;
 use domain::work::submission::{Submit, TaskRef};
 use domain::work::task::{Status, Task};
 use domain::work::terms::OnDependencyFailure;
@@ -155,12 +156,18 @@ impl Ledger {
 
 /// Whether a task is what somebody asks for and may have.
 fn suits(claim: &Claim, task: &Task) -> bool {
-    let (asked, terms) = (task.terms.requires.asked(), &task.terms);
+    let terms = &task.terms;
     let kinds = claim.filter.types();
     (kinds.is_empty() || kinds.contains(&terms.task_type))
         && claim.filter.labels().iter().all(|label| terms.labels.iter().any(|other| other == label))
-        && asked.capabilities.iter().all(|needed| claim.claimant.capabilities.contains(needed))
-        && !(asked.not_submitter && terms.submitted_by == claim.claimant.holder.agent)
+        && may_have(&claim.claimant, task)
+}
+
+/// Whether somebody is what a task asks for.
+pub(super) fn may_have(claimant: &Claimant, task: &Task) -> bool {
+    let asked = task.terms.requires.asked();
+    asked.capabilities.iter().all(|needed| claimant.capabilities.contains(needed))
+        && !(asked.not_submitter && task.terms.submitted_by == claimant.holder.agent)
 }
 
 /// A session never holds one key for two things at once, not even shared.

@@ -6,7 +6,7 @@ use crate::model::work::stored::{LINES, Stored};
 use chrono::TimeDelta;
 use domain::ids::TaskId;
 use domain::locks::lease::{Lease, Token};
-use domain::work::attempt::AttemptEnd;
+use domain::work::attempt::{Attempt, AttemptEnd};
 use domain::work::graph::Edge;
 use domain::work::task::{DeathCause, Status, Task, TaskState};
 use domain::work::terms::OnDependencyFailure;
@@ -67,8 +67,10 @@ impl Ledger {
         assert_eq!((task.priority, task.rank), (sent.priority, Self::rank_of(sent)), "{task:?} stands elsewhere");
         assert!(task.attempts_made <= task.attempts_allowed, "nothing is tried more often than it may be");
         // Past ones come by their tokens, so that these rise with the numbers.
-        let past = self.seen.attempts.values().filter(|past| past.task == task.id).map(|past| past.number);
-        let made = past.chain(task.lease().map(|lease| lease.attempt));
+        // One that was handed over goes on.
+        let is_whole = |past: &&Attempt| !matches!(past.end, AttemptEnd::HandedOver { .. });
+        let past = self.seen.attempts.values().filter(|past| past.task == task.id).filter(is_whole);
+        let made = past.map(|past| past.number).chain(task.lease().map(|lease| lease.attempt));
         assert_eq!(made.collect::<Vec<_>>(), (1..=task.attempts_made).collect::<Vec<_>>(), "attempts rise by one");
         let harmful = self.harmful(&self.seen, task.id);
         match &task.state {

@@ -133,6 +133,11 @@ impl Ledger {
                     assert_eq!(Task { untold: now.untold, ..before.clone() }, *now, "what has ended stays as it is");
                     assert!(before.untold || !now.untold, "it is told once");
                 }
+                (Status::Leased, Status::Leased)
+                    if token(now) != token(before) && now.attempts_made == before.attempts_made =>
+                {
+                    assert!(matches!(command, Command::HandOver(claim, _) if claim.task == *id));
+                }
                 (_, Status::Leased) if token(now) != token(before) => assert!(matches!(command, Command::Claim(_))),
                 _ => {}
             }
