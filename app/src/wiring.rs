@@ -1,8 +1,10 @@
 //! Puts the parts together: the one place that knows them all.
 
 use crate::agents::api::AgentsApi;
+use crate::agents::registry::api::RegistryApi;
 use crate::audit::api::AuditApi;
 use crate::audit::queries::AuditQueries;
+use crate::events::api::EventsApi;
 use crate::executor::Executor;
 use crate::health::HealthApi;
 use crate::http::methods::Methods;
@@ -13,6 +15,14 @@ use crate::identity::authenticate::Authenticator;
 use crate::identity::security::{FrontDoor, document_headers};
 use crate::locks::acquire::AcquireLocks;
 use crate::locks::api::LocksApi;
+use crate::messages::api::MessagesApi;
+use crate::messages::groups::api::GroupsApi;
+use crate::messages::inbox::api::InboxApi;
+use crate::messages::inbox::receive::ReceiveMessages;
+use crate::messages::post::PostRounds;
+use crate::messages::queries::MessageQueries;
+use crate::messages::send::SendMessages;
+use crate::messages::unread::UnreadBoard;
 use crate::telemetry::Metrics;
 use crate::work::api::TasksApi;
 use crate::work::claim::ClaimTasks;
@@ -22,6 +32,7 @@ use crate::work::schedules::api::SchedulesApi;
 use crate::work::steering::api::SteeringApi;
 use domain::ids::InvalidId;
 use domain::locks::lease::{Ttl, Waiter};
+use domain::messages::conversation::Pace;
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt, Response, Route};
 use poem_openapi::OpenApiService;
@@ -45,6 +56,10 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Who may come in.
     pub authenticator: Arc<Authenticator>,
+    /// What there is to read for the agents that call.
+    pub unread: Arc<UnreadBoard>,
+    /// How many replies a minute two agents may send each other.
+    pub pace: Pace,
     /// How long locks last whose takers name no time.
     pub default_ttl: Ttl,
     /// How long a request may take, waiting on purpose apart.
@@ -56,7 +71,7 @@ pub struct Parts {
 }
 
 /// The paths whose requests may wait on purpose.
-const WAITING_PATHS: &[&str] = &["/v1/locks/acquire", "/v1/tasks/claim"];
+const WAITING_PATHS: &[&str] = &["/v1/events", "/v1/inbox/receive", "/v1/locks/acquire", "/v1/tasks/claim"];
 
 /// Why the parts do not fit together: a defect.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +84,7 @@ pub enum WiringError {
     Name(#[from] InvalidId),
 }
 
-type Apis = (HealthApi, LocksApi, TasksApi, SteeringApi, LookApi, SchedulesApi, AgentsApi, AuditApi, IdentityApi);
+type Apis = (HealthApi, LocksApi, TasksApi, SteeringApi, LookApi, SchedulesApi, RegistryApi, MessagesApi, InboxApi, GroupsApi, AgentsApi, EventsApi, AuditApi, IdentityApi);
 
 impl Parts {
     /// What runs every change.
@@ -89,7 +104,7 @@ impl Parts {
             .at("/problems/:slug", problem::pages())
             .nest("/", service)
             .data(Arc::new(door));
-        let ids = self.ids.clone();
+        let (ids, unread) = (self.ids.clone(), self.unread.clone());
         let plumbing = Stack {
             metrics: self.metrics.clone(),
             access_log: self.access_log,
@@ -100,6 +115,7 @@ impl Parts {
                 waiting_paths: WAITING_PATHS.into(),
             },
             methods,
+            unread: Arc::new(move |project, agent| unread.told(project, agent)),
         };
         Ok(stack(routes, plumbing).boxed())
     }
@@ -113,6 +129,9 @@ impl Parts {
         let acquire = AcquireLocks::new(executor.clone(), self.metrics.clone(), self.stopping.clone());
         let reader = Reader::new(self.store.clone());
         let claim = ClaimTasks::new(executor.clone(), reader.clone(), self.stopping.clone());
+        let messages = MessageQueries::new(executor.clone());
+        let post = PostRounds::new(executor.clone(), self.stopping.clone());
+        let receive = ReceiveMessages::new(executor.clone(), post, self.stopping.clone());
         let apis = (
             HealthApi::new(self.store.clone(), self.metrics.clone(), self.stopping.clone()),
             LocksApi::new(executor.clone(), acquire, self.default_ttl),
@@ -120,7 +139,12 @@ impl Parts {
             SteeringApi::new(executor.clone(), reader.clone()),
             LookApi::new(executor.clone()),
             SchedulesApi::new(executor.clone(), reader, self.calendar.clone()),
+            RegistryApi::new(executor.clone()),
+            MessagesApi::new(SendMessages::new(executor.clone(), self.pace), messages.clone()),
+            InboxApi::new(executor.clone(), receive, messages.clone()),
+            GroupsApi::new(executor.clone(), messages),
             AgentsApi::new(executor.clone()),
+            EventsApi::new(executor.clone(), self.stopping.clone()),
             AuditApi::new(AuditQueries::new(executor.clone())),
             IdentityApi::new(executor.clone(), self.authenticator.clone()),
         );

@@ -6,6 +6,8 @@
 mod batches;
 #[path = "use_cases/desk.rs"]
 mod desk;
+#[path = "use_cases/events.rs"]
+mod events;
 #[path = "use_cases/executor.rs"]
 mod executor;
 #[path = "use_cases/looking.rs"]

@@ -1,7 +1,9 @@
 //! Facts: what happened, for everyone who follows. Appended in the commit of the change itself.
 
+mod filter;
 mod position;
 
+pub use filter::{FactFilter, InvalidFactFilter};
 pub use position::{InvalidPosition, Position};
 
 use crate::ids::{AgentId, FactId, ProjectId};
@@ -26,4 +28,11 @@ pub struct Fact {
     pub subject: String,
     /// Everything a follower needs to know.
     pub body: Value,
+}
+
+impl Fact {
+    /// What it is about: the part of its kind before the first dot, such as `lock`.
+    pub fn context(&self) -> &str {
+        self.kind.split_once('.').map_or(self.kind.as_str(), |(context, _)| context)
+    }
 }

@@ -11,8 +11,14 @@ pub enum Tag {
     Tasks,
     /// What submits tasks at set times.
     Schedules,
+    /// Who is here, where they run, how they are.
+    Agents,
+    /// What agents write to each other.
+    Messages,
     /// Incarnations of agents.
     Sessions,
+    /// What happens, as it happens.
+    Events,
     /// Who did what to what.
     Audit,
     /// Projects, keys, and who is calling.

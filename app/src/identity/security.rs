@@ -4,6 +4,7 @@ use crate::call::Call;
 use crate::executor::Executor;
 use crate::http::problem::{FieldError, Problem, kinds};
 use crate::http::request_id::RequestContext;
+use crate::http::unread::Admitted;
 use crate::identity::authenticate::{AuthError, Authenticator};
 use crate::refusal::{CallError, Refusal};
 use crate::telemetry::Metrics;
@@ -19,8 +20,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 mod document;
+mod pass;
 
 pub use document::document_headers;
+pub use pass::Pass;
 
 /// The other header a key may come in.
 pub const API_KEY: &str = "X-API-Key";
@@ -143,6 +146,9 @@ impl FrontDoor {
         match project {
             Ok(project) => call.project = project,
             Err(denial) => return Err(self.turn_away(request, &call, denial.into()).await),
+        }
+        if let Some(admitted) = request.data::<Admitted>() {
+            admitted.note(&call.project, &call.principal.agent);
         }
         // Whatever changes something is judged where it is decided, a replay before everything else.
         if is_read(request) {

@@ -42,6 +42,15 @@ kinds! {
     NOT_HOLDER, "not-holder", 403, "Another session holds it",
         "The token is good, but it was given to another session.",
         "Let the session that acquired the lock, or claimed the task, go on with it.";
+    TASK_NOT_HELD, "task-not-held", 403, "The task is not yours",
+        "A message names the task its sender works on, and the sender's session does not hold that task.",
+        "Leave `task` out and point to it in `links`, or send from the session that holds it.";
+    NOT_ON_BEHALF, "not-on-behalf", 403, "You do not act for that agent",
+        "An agent may write for whoever submitted the task it holds; an orchestrator for anybody.",
+        "Leave `on_behalf_of` out, or name the `task` that the agent submitted and you hold.";
+    NOT_YOUR_MEMBERSHIP, "not-your-membership", 403, "Only orchestrators move others",
+        "An agent lets itself join groups and leave them.",
+        "Leave `agent` out, or use the key of an orchestrator.";
     NOT_FOUND, "not-found", 404, "There is nothing at this address",
         "The path is not one of the server's.",
         "Compare the path with `/openapi.json`.";
@@ -54,6 +63,9 @@ kinds! {
     SESSION_UNKNOWN, "session-unknown", 404, "There is no such session",
         "No session of that name was ever used in this project.",
         "Register it, or make any other call in it.";
+    AGENT_UNKNOWN, "agent-unknown", 404, "There is no such agent",
+        "No agent of that name ever registered or started a session in this project.",
+        "List the agents to find the right name.";
     TOKEN_UNKNOWN, "token-unknown", 404, "There is no such token",
         "The fencing token was never given for this key.",
         "Send the token that came with the grant.";
@@ -66,6 +78,12 @@ kinds! {
     CLAIM_UNKNOWN, "claim-unknown", 404, "There is no such claim",
         "The task was never claimed under this token.",
         "Send the token that came with the claim.";
+    MESSAGE_UNKNOWN, "message-unknown", 404, "There is no such message for you",
+        "No message of that id was sent to you or by you in this project, or it was over long ago and was removed.",
+        "Receive, or list your inbox, to find the right id.";
+    NOT_IN_GROUP, "not-in-group", 404, "The agent is not in the group",
+        "Nobody can leave a group without being in it.",
+        "List the group to see who is.";
     METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The resource does not know this method",
         "The path is right, the method is not.",
         "Use one of the methods in the `Allow` header.";
@@ -89,6 +107,9 @@ kinds! {
     PROJECT_DEFAULT_STAYS, "project-default-stays", 409, "The project `default` cannot be archived",
         "Keys from the environment belong to it unless they say otherwise.",
         "Leave it as it is.";
+    AGENT_DEREGISTERED, "agent-deregistered", 409, "The agent is deregistered",
+        "The record of an agent that was deregistered stays as it is.",
+        "Let the agent register again first.";
     TASK_RUNNING, "task-running", 409, "Somebody works on the task",
         "The task is claimed; `held_by` tells by whom and until when.",
         "Cancel it, or wait until the attempt is over.";
@@ -107,10 +128,28 @@ kinds! {
     DEADLINE_PASSED, "deadline-passed", 409, "The deadline of the task comes first",
         "The task's deadline has come, or comes before the time that was named.",
         "Submit a new task with a later deadline.";
+    CONVERSATION_STOPPED, "conversation-stopped", 409, "The two agents were stopped",
+        "They did nothing but answer each other for minutes. Their owners were told.",
+        "Do something else. It may go on at the instant in `detail`, or when an orchestrator resumes it.";
+    CONVERSATION_NOT_STOPPED, "conversation-not-stopped", 409, "The conversation is not stopped",
+        "Nothing keeps the two agents from answering each other.",
+        "Nothing needs to be done.";
+    NOT_OFFERED, "not-offered", 409, "The message is not in your hands",
+        "Only the session that received a message can return it, and only as long as it is its own.",
+        "Receive again.";
+    GROUPS_FULL, "groups-full", 409, "There are too many groups",
+        "A project may have 1,000 groups, and an agent may be in 100.",
+        "Leave those that are not needed any more.";
+    GROUP_FULL, "group-full", 409, "The group has too many members",
+        "A group may have 1,000 members.",
+        "Write to an environment, a capability or everyone instead.";
     CLAIM_STALE, "claim-stale", 410, "The claim no longer stands",
         "The claim has lapsed or was ended; `claim` tells how its attempt ended, what the task is in, and who has it now. \
          Nothing was changed.",
         "Stop working on the task. Claim again to get another, or the same one anew.";
+    DELIVERY_ENDED, "delivery-ended", 410, "The message is over for you",
+        "It expired, or was given up after five attempts or at its deadline; the sender was told. Nothing was changed.",
+        "If it still matters, write to the sender.";
     TOKEN_STALE, "token-stale", 410, "The token no longer stands for a lock",
         "The lock has expired, was released, or was taken away; `stale` tells how it ended and who holds the key now, and a forced \
          release tells by whom and why. Nothing was changed.",
@@ -149,6 +188,29 @@ kinds! {
     TICKET_MISMATCH, "ticket-mismatch", 422, "The ticket was given for another request",
         "A ticket is good only for the keys and modes it was given for.",
         "Repeat the same keys and modes, or ask without the ticket.";
+    RECIPIENTS_UNKNOWN, "recipients-unknown", 422, "There are no such agents",
+        "Agents that are named have no record in the project, or were deregistered; `detail` lists all of them. Nothing was sent.",
+        "List the agents to find the right names.";
+    AUDIENCE_EMPTY, "audience-empty", 422, "Nobody would get the message",
+        "Nobody is in the group, or nobody would have to acknowledge the message. Nothing was sent.",
+        "List the agents or the group, and write to somebody who is there.";
+    AUDIENCE_TOO_LARGE, "audience-too-large", 422, "Too many would have to acknowledge it",
+        "A message that has to be acknowledged may go to 1,000 agents. Nothing was sent.",
+        "Leave `ack_required` out, or write to fewer.";
+    REPLY_UNKNOWN, "reply-unknown", 422, "There is no such message to answer",
+        "`in_reply_to` names no message that was sent to you or by you. Nothing was sent.",
+        "Send the id of the message as you received it.";
+    INBOX_FULL, "inbox-full", 429, "An inbox is full",
+        "A recipient has 1,000 messages that are not over; `detail` lists all such recipients. Nothing was sent and nothing \
+         was dropped.",
+        "Try again after `retry_after_ms`, or tell the orchestrators. Ask under a new `Idempotency-Key`, or none: the one \
+         that was sent replays this refusal.";
+    CONVERSATION_SLOWED, "conversation-slowed", 429, "The two agents answer each other too often",
+        "More replies went to and fro in a minute than are allowed; `detail` says from when on the next one is taken.",
+        "Wait, and think about whether an answer is needed. Going on at this pace stops the conversation.";
+    TOO_MANY_FOLLOWERS, "too-many-followers", 429, "This agent follows events too often",
+        "The agent has as many open streams and waiting requests for events on this server as one agent may.",
+        "Close those that are not needed, or follow once and hand on what comes.";
     LINE_FULL, "line-full", 429, "Too many are waiting",
         "The line of the project has reached its limit.",
         "Try again after `retry_after_ms`, or ask without waiting. Ask under a new `Idempotency-Key`, or none: the one that \
@@ -169,6 +231,9 @@ kinds! {
     SHUTTING_DOWN, "shutting-down", 503, "The server is stopping",
         "The server takes in no new work, and answers those who wait. A `ticket` is good on any other server.",
         "Try again after `retry_after_ms`, on another server if there is one.";
+    FOLLOWERS_FULL, "followers-full", 503, "Too many follow events on this server",
+        "The server has as many open streams and waiting requests for events as it may.",
+        "Try again after `retry_after_ms`, or at another server.";
     TOKENS_USED_UP, "tokens-used-up", 503, "The key has no fencing tokens left",
         "The numbers of the present epoch are used up for this key.",
         "Have an operator run `pointsman epoch bump`.";
