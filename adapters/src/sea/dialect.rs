@@ -275,6 +275,11 @@ pub(super) fn prefix_end(prefix: &str) -> Option<String> {
     None
 }
 
+/// For serde: a UUID as 32 hexadecimal digits.
+pub(super) fn hex_uuid<S: serde::Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&id.simple())
+}
+
 /// For serde: bytes as PostgreSQL writes them in JSON, `\x` and hexadecimal digits.
 pub(super) fn bytes_of_hex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
