@@ -132,8 +132,7 @@ impl SeaUnitOfWork {
         );
         let statement = self.statement(sql, [project.as_str().into(), self.dialect.ints(&tokens)]);
         self.write(statement, None, LEASES).await?;
-        let rows = ended.iter().map(|ended| ended_cells(project, ended));
-        self.append(HISTORY, Batch::new(&HISTORY_COLUMNS, rows)).await
+        self.append(HISTORY, Batch::new(&HISTORY_COLUMNS, ended.iter().map(|ended| ended_cells(project, ended)))).await
     }
 
     /// Writes leases; those with a greater token than any before are new.

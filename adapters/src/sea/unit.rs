@@ -2,7 +2,7 @@
 
 use crate::sea::ahead::Ahead;
 use crate::sea::clock::StoreClock;
-use crate::sea::dialect::{Column, Dialect};
+use crate::sea::dialect::Dialect;
 use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
 use crate::sea::optimistic::{Later, Optimistic, is_overtaken};
 use crate::sea::sidecar::Sidecar;
@@ -18,7 +18,6 @@ use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QuerySelect, QueryTrait, Select, Statement,
     Value,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -222,7 +221,7 @@ impl SeaUnitOfWork {
             return Ok(());
         }
         let On::Optimistic(optimistic) = std::mem::replace(&mut self.on, On::Nothing) else { return Ok(()) };
-        let Optimistic { loose, read, later, reads: _ } = *optimistic;
+        let Optimistic { loose, read, later, .. } = *optimistic;
         drop(loose.connection);
         let options = transaction_options(self.dialect.0, self.access);
         let begun = self.source.begin_in_turn(loose.turn, options).await;
@@ -237,25 +236,6 @@ impl SeaUnitOfWork {
             self.expect_rows(written, rows.unwrap_or(written), what)?;
         }
         Ok(())
-    }
-
-    /// Writes many rows as one statement; `tail` is what to do on conflict, or nothing. For what is written now and then;
-    /// what is written with every command goes by [`Self::insert_batch`], which costs less.
-    pub(super) async fn insert_rows(
-        &mut self,
-        table: &'static str,
-        columns: &[Column],
-        tail: &str,
-        rows: &[impl Serialize + Sync],
-    ) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let rows = serde_json::to_string(rows).map_err(failed);
-        let rows = self.check(rows)?;
-        let sql = self.dialect.insert(table, columns, &self.dialect.records("$1", columns), tail);
-        let statement = self.statement(sql, [rows.into()]);
-        self.write(statement, None, table).await
     }
 
     /// Writes what a query of the ORM says; answers how many rows.
@@ -353,10 +333,12 @@ impl SeaUnitOfWork {
                 drop(turn);
                 self.settle(done, "the commit")
             }
-            On::Optimistic(optimistic) => {
+            On::Optimistic(mut optimistic) => {
                 let now = optimistic.read.as_ref().and_then(|read| self.tables.get(&read.project)).copied();
                 let done = timeout(self.statement_timeout, optimistic.write(now)).await;
-                if self.settle(done, "the commit")? { Ok(()) } else { Err(StoreError::Conflict { what: OVERTAKEN }) }
+                let is_still = self.settle(done, "the commit")?;
+                self.source.keep(optimistic.loose);
+                if is_still { Ok(()) } else { Err(StoreError::Conflict { what: OVERTAKEN }) }
             }
             On::Nothing => Err(failed(NoConnection)),
         }
@@ -369,6 +351,16 @@ impl SeaUnitOfWork {
         match &self.on {
             On::Transaction(begun) => Ok(&begun.tx),
             On::Optimistic(_) | On::Nothing => Err(failed(NoConnection)),
+        }
+    }
+}
+
+impl Drop for SeaUnitOfWork {
+    fn drop(&mut self) {
+        if let On::Optimistic(optimistic) = std::mem::replace(&mut self.on, On::Nothing)
+            && optimistic.is_at_rest
+        {
+            self.source.keep(optimistic.loose);
         }
     }
 }

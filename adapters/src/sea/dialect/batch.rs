@@ -4,9 +4,11 @@
 //! field is an argument of its own, and the text depends on the number of rows rounded up.
 
 use crate::sea::dialect::{Column, Dialect, renumbered};
+use crate::sea::error::failed;
 use crate::sea::unit::SeaUnitOfWork;
 use ports::store::StoreError;
 use sea_orm::{DbBackend, Statement, Value};
+use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write;
 use uuid::Uuid;
@@ -88,6 +90,25 @@ impl<'a> Batch<'a> {
 }
 
 impl SeaUnitOfWork {
+    /// Writes many rows as one statement; `tail` is what to do on conflict, or nothing. For what is written now and then;
+    /// what is written with every command goes by [`Self::append`] and [`Self::put`], which costs less.
+    pub(in crate::sea) async fn insert_rows(
+        &mut self,
+        table: &'static str,
+        columns: &[Column],
+        tail: &str,
+        rows: &[impl Serialize + Sync],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = serde_json::to_string(rows).map_err(failed);
+        let rows = self.check(rows)?;
+        let sql = self.dialect.insert(table, columns, &self.dialect.records("$1", columns), tail);
+        let statement = self.statement(sql, [rows.into()]);
+        self.write(statement, None, table).await
+    }
+
     /// Adds rows to a table, where none of them may be yet.
     pub(in crate::sea) async fn append(&mut self, table: &'static str, batch: Batch<'_>) -> Result<(), StoreError> {
         let sql = self.dialect.insert(table, batch.columns, &self.dialect.batch(batch.columns), "");
