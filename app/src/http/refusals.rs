@@ -8,6 +8,7 @@ use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 use crate::refusal::{CallError, Refusal, chain};
 use crate::work::obstacles;
 use domain::locks::refusal::LockRefusal;
+use domain::messages::refusal::MessageRefusal;
 use domain::work::refusal::WorkRefusal;
 use ports::store::StoreError;
 
@@ -22,6 +23,12 @@ const SHUTTING_DOWN_RETRY_MS: u64 = 500;
 
 /// When a caller may try again after finding the line full, in milliseconds.
 const LINE_FULL_RETRY_MS: u64 = 5_000;
+
+/// When a caller may try again after finding an inbox full, in milliseconds.
+const INBOX_FULL_RETRY_MS: u64 = 10_000;
+
+/// When a caller may try again after answering too often, in milliseconds; the refusal names the instant.
+const CONVERSATION_RETRY_MS: u64 = 5_000;
 
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
@@ -61,7 +68,9 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Lock(refusal) => with_members(problem, refusal),
             Refusal::Work(refusal) => with_tasks(problem, refusal),
-            Refusal::Denied(_)
+            Refusal::Message(refusal) => with_messages(problem, &refusal),
+            Refusal::Agent(_)
+            | Refusal::Denied(_)
             | Refusal::IdempotencyKeyReused
             | Refusal::Key(_)
             | Refusal::Project(_)
@@ -106,6 +115,32 @@ fn with_tasks(problem: Problem, refusal: WorkRefusal) -> Problem {
         | WorkRefusal::PastDeadline { .. }
         | WorkRefusal::OutOfReach { .. }
         | WorkRefusal::NotPrepared { .. } => problem,
+    }
+}
+
+fn with_messages(problem: Problem, refusal: &MessageRefusal) -> Problem {
+    match refusal {
+        MessageRefusal::ConversationSlowed { .. } => problem.retryable_after_ms(CONVERSATION_RETRY_MS),
+        MessageRefusal::InboxesFull { .. } => problem.retryable_after_ms(INBOX_FULL_RETRY_MS),
+        MessageRefusal::RecipientsUnknown { .. }
+        | MessageRefusal::AudienceEmpty { .. }
+        | MessageRefusal::AudienceTooLarge
+        | MessageRefusal::ReplyToNothing
+        | MessageRefusal::RepliedUnknown { .. }
+        | MessageRefusal::TaskNotHeld { .. }
+        | MessageRefusal::NotOnBehalf { .. }
+        | MessageRefusal::TimePassed { .. }
+        | MessageRefusal::TimeTooFar { .. }
+        | MessageRefusal::ConversationStopped { .. }
+        | MessageRefusal::ConversationNotStopped { .. }
+        | MessageRefusal::NotInInbox { .. }
+        | MessageRefusal::DeliveryEnded { .. }
+        | MessageRefusal::NotOffered { .. }
+        | MessageRefusal::TooManyGroups
+        | MessageRefusal::GroupFull { .. }
+        | MessageRefusal::TooManyGroupsOfAgent { .. }
+        | MessageRefusal::NotInGroup { .. }
+        | MessageRefusal::NotYourMembership { .. } => problem,
     }
 }
 
