@@ -2,6 +2,7 @@
 
 use domain::agents::SessionRefusal;
 use domain::agents::record::AgentRefusal;
+use domain::handoffs::HandoffRefusal;
 use domain::identity::key::KeyRefusal;
 use domain::identity::principal::Denial;
 use domain::identity::project::ProjectRefusal;
@@ -22,6 +23,9 @@ pub enum Refusal {
     /// The key does not allow it.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// About handoffs.
+    #[error(transparent)]
+    Handoff(#[from] HandoffRefusal),
     /// The idempotency key was used for another request.
     #[error("this `Idempotency-Key` was used for a request with other content")]
     IdempotencyKeyReused,
@@ -65,6 +69,16 @@ impl Refusal {
                 AgentRefusal::Deregistered { .. } => "agent-deregistered",
                 AgentRefusal::Denied(_) => "role-too-low",
                 AgentRefusal::WindowTooLong => "invalid-value",
+            },
+            Self::Handoff(refusal) => match refusal {
+                HandoffRefusal::Unknown { .. } => "handoff-unknown",
+                HandoffRefusal::NotHeld { .. } => "handoff-not-held",
+                HandoffRefusal::NotOffered { .. } => "handoff-not-offered",
+                HandoffRefusal::NotForYou { .. } | HandoffRefusal::OwnSession { .. } => "handoff-not-for-you",
+                HandoffRefusal::NotGiver { .. } => "handoff-not-yours",
+                HandoffRefusal::Taken { .. } => "handoff-taken",
+                HandoffRefusal::Over { .. } => "handoff-over",
+                HandoffRefusal::Locks(_) => "tokens-used-up",
             },
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::Key(refusal) => match refusal {
@@ -150,6 +164,16 @@ impl Refusal {
             Self::Agent(refusal) => match refusal {
                 AgentRefusal::Denied(_) | AgentRefusal::Deregistered { .. } => true,
                 AgentRefusal::Unknown { .. } | AgentRefusal::WindowTooLong => false,
+            },
+            Self::Handoff(refusal) => match refusal {
+                HandoffRefusal::NotHeld { .. }
+                | HandoffRefusal::NotOffered { .. }
+                | HandoffRefusal::NotForYou { .. }
+                | HandoffRefusal::OwnSession { .. }
+                | HandoffRefusal::NotGiver { .. }
+                | HandoffRefusal::Taken { .. }
+                | HandoffRefusal::Over { .. } => true,
+                HandoffRefusal::Unknown { .. } | HandoffRefusal::Locks(_) => false,
             },
             Self::Key(refusal) => match refusal {
                 KeyRefusal::Denied(_) | KeyRefusal::Revoked { .. } => true,

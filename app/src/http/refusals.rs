@@ -2,11 +2,13 @@
 //!
 //! Its status stands in the table of problems, under the slug that `Refusal::slug` gives it.
 
+use crate::handoffs::obstacles::TakerView;
 use crate::http::problem::kinds::{self, BUSY, INTERNAL, SHUTTING_DOWN, UNAVAILABLE};
 use crate::http::problem::{Kind, Problem};
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 use crate::refusal::{CallError, Refusal, chain};
 use crate::work::obstacles;
+use domain::handoffs::HandoffRefusal;
 use domain::locks::refusal::LockRefusal;
 use domain::messages::refusal::MessageRefusal;
 use domain::work::refusal::WorkRefusal;
@@ -67,6 +69,7 @@ impl From<Refusal> for Problem {
         let problem = Self::new(kind(refusal.slug())).detail(detail);
         match refusal {
             Refusal::Lock(refusal) => with_members(problem, refusal),
+            Refusal::Handoff(refusal) => with_handoffs(problem, refusal),
             Refusal::Work(refusal) => with_tasks(problem, refusal),
             Refusal::Message(refusal) => with_messages(problem, &refusal),
             Refusal::Agent(_)
@@ -98,6 +101,20 @@ fn with_members(problem: Problem, refusal: LockRefusal) -> Problem {
         | LockRefusal::NotHolder { .. }
         | LockRefusal::UnknownToken { .. }
         | LockRefusal::TokensUsedUp => problem,
+    }
+}
+
+fn with_handoffs(problem: Problem, refusal: HandoffRefusal) -> Problem {
+    match refusal {
+        HandoffRefusal::NotHeld { not_held } => problem.not_held(not_held.into_iter().map(Into::into).collect()),
+        HandoffRefusal::Taken { by, at, .. } => problem.taken_by(TakerView::new(by, at)),
+        HandoffRefusal::Locks(refusal) => with_members(problem, refusal),
+        HandoffRefusal::Unknown { .. }
+        | HandoffRefusal::NotOffered { .. }
+        | HandoffRefusal::NotForYou { .. }
+        | HandoffRefusal::OwnSession { .. }
+        | HandoffRefusal::NotGiver { .. }
+        | HandoffRefusal::Over { .. } => problem,
     }
 }
 
