@@ -21,7 +21,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const NO_WAIT: Duration = Duration::ZERO;
-const FOR_EVER: Retention = Retention { work_days: None, messages_days: None, audit_days: None, facts_days: None };
+const FOR_EVER: Retention =
+    Retention { work_days: None, handoffs_days: None, messages_days: None, audit_days: None, facts_days: None };
 
 fn still() -> (Desk, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()));

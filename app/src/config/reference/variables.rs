@@ -213,6 +213,15 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         Section::Retention,
+        "RETENTION_HANDOFFS_DAYS",
+        Number { min: 0, max: 36_500 },
+        "90",
+        "365",
+        "Days for which handoffs are kept that were taken, declined or withdrawn, have expired, or were offered to nobody; 0 \
+         for ever.",
+    ),
+    variable(
+        Section::Retention,
         "RETENTION_MESSAGES_DAYS",
         Number { min: 0, max: 36_500 },
         "30",
