@@ -1,7 +1,7 @@
 //! The process's clock and its source of ids and secrets.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, ScheduleId, TaskId, TicketId, WebhookId};
+use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, MessageId, ScheduleId, TaskId, TicketId, WebhookId};
 use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
@@ -33,6 +33,10 @@ impl IdSource for RandomIds {
 
     fn handoff_id(&self) -> HandoffId {
         HandoffId::new(ordered())
+    }
+
+    fn message_id(&self) -> MessageId {
+        MessageId::new(ordered())
     }
 
     fn ticket_id(&self) -> TicketId {

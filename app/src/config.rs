@@ -12,6 +12,7 @@ mod faults;
 mod http;
 mod identity;
 mod locks;
+mod messages;
 mod reader;
 pub mod reference;
 mod retention;
@@ -26,6 +27,7 @@ pub use faults::{ConfigErrors, Fault};
 pub use http::Http;
 pub use identity::{EnvKey, Identity, KEY_BYTES_MAX, KEY_BYTES_MIN, KEYS_MAX, KeyIdentity, KeyRole};
 pub use locks::Locks;
+pub use messages::Messages;
 pub use retention::Retention;
 pub use secret::Secret;
 pub use telemetry::{LogFormat, Otlp, Telemetry};
@@ -45,6 +47,8 @@ pub struct Config {
     pub identity: Identity,
     /// Lock defaults.
     pub locks: Locks,
+    /// Limits of messages.
+    pub messages: Messages,
     /// How long the past is kept.
     pub retention: Retention,
     /// Logs, traces, metrics.
@@ -73,6 +77,7 @@ impl Config {
             http: Http::read(&mut reader, &mut notices),
             identity: Identity::read(&mut reader, &mut notices),
             locks: Locks::read(&mut reader),
+            messages: Messages::read(&mut reader),
             retention: Retention::read(&mut reader),
             telemetry: Telemetry::read(&mut reader),
             notices,

@@ -19,6 +19,7 @@ pub mod request_id;
 pub mod server;
 pub mod tags;
 pub mod timeout;
+pub mod unread;
 
 use crate::telemetry::Metrics;
 use methods::Methods;
@@ -36,6 +37,8 @@ pub struct Stack {
     pub time_limits: TimeLimits,
     /// What is known of the routes: methods for `Allow`, names for logs and counts.
     pub methods: Methods,
+    /// What there is to read for an agent.
+    pub unread: unread::Unread,
 }
 
 /// Puts the whole plumbing around `routes`, in the order it must have: observed, every failure made a problem, limited in
@@ -48,5 +51,6 @@ where
     let limited = body_limit::body_limit(routes.into_endpoint());
     let timed = timeout::time_limit(limited, stack.time_limits);
     let answered = problem::answer(timed, Arc::new(stack.methods));
-    observe::observe(answered, stack.metrics, stack.access_log, stack.request_ids)
+    let told = unread::tell(answered, stack.unread);
+    observe::observe(told, stack.metrics, stack.access_log, stack.request_ids)
 }

@@ -1,11 +1,14 @@
 //! Every way a use case says no, and what can go wrong beside it.
 
 use domain::agents::SessionRefusal;
+use domain::agents::record::AgentRefusal;
+use domain::handoffs::HandoffRefusal;
 use domain::identity::key::KeyRefusal;
 use domain::identity::principal::Denial;
 use domain::identity::project::ProjectRefusal;
 use domain::ids::TicketId;
 use domain::locks::refusal::LockRefusal;
+use domain::messages::refusal::MessageRefusal;
 use domain::work::refusal::WorkRefusal;
 use domain::work::schedule::ScheduleRefusal;
 use ports::store::StoreError;
@@ -14,9 +17,15 @@ use serde::{Deserialize, Serialize};
 /// A decision against the caller. It is recorded for replays and written to the audit log under its slug.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
+    /// About agents.
+    #[error(transparent)]
+    Agent(#[from] AgentRefusal),
     /// The key does not allow it.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// About handoffs.
+    #[error(transparent)]
+    Handoff(#[from] HandoffRefusal),
     /// The idempotency key was used for another request.
     #[error("this `Idempotency-Key` was used for a request with other content")]
     IdempotencyKeyReused,
@@ -26,6 +35,9 @@ pub enum Refusal {
     /// About locks.
     #[error(transparent)]
     Lock(#[from] LockRefusal),
+    /// About messages.
+    #[error(transparent)]
+    Message(#[from] MessageRefusal),
     /// About projects.
     #[error(transparent)]
     Project(#[from] ProjectRefusal),
@@ -44,11 +56,29 @@ impl Refusal {
     /// The stable name of the problem, as in `docs/problems.md`.
     pub const fn slug(&self) -> &'static str {
         match self {
-            Self::Denied(denial) | Self::Key(KeyRefusal::Denied(denial)) => match denial {
+            Self::Denied(denial)
+            | Self::Agent(AgentRefusal::Denied(denial))
+            | Self::Key(KeyRefusal::Denied(denial)) => match denial {
                 Denial::Role { .. } => "role-too-low",
                 Denial::OtherAgent { .. } => "not-your-agent",
                 Denial::OtherProject { .. } => "not-your-project",
                 Denial::NeedsAllProjects => "needs-all-projects",
+            },
+            Self::Agent(refusal) => match refusal {
+                AgentRefusal::Unknown { .. } => "agent-unknown",
+                AgentRefusal::Deregistered { .. } => "agent-deregistered",
+                AgentRefusal::Denied(_) => "role-too-low",
+                AgentRefusal::WindowTooLong => "invalid-value",
+            },
+            Self::Handoff(refusal) => match refusal {
+                HandoffRefusal::Unknown { .. } => "handoff-unknown",
+                HandoffRefusal::NotHeld { .. } => "handoff-not-held",
+                HandoffRefusal::NotOffered { .. } => "handoff-not-offered",
+                HandoffRefusal::NotForYou { .. } | HandoffRefusal::OwnSession { .. } => "handoff-not-for-you",
+                HandoffRefusal::NotGiver { .. } => "handoff-not-yours",
+                HandoffRefusal::Taken { .. } => "handoff-taken",
+                HandoffRefusal::Over { .. } => "handoff-over",
+                HandoffRefusal::Locks(_) => "tokens-used-up",
             },
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::Key(refusal) => match refusal {
@@ -68,6 +98,27 @@ impl Refusal {
                 LockRefusal::NotHolder { .. } => "not-holder",
                 LockRefusal::UnknownToken { .. } => "token-unknown",
                 LockRefusal::TokensUsedUp => "tokens-used-up",
+            },
+            Self::Message(refusal) => match refusal {
+                MessageRefusal::RecipientsUnknown { .. } => "recipients-unknown",
+                MessageRefusal::InboxesFull { .. } => "inbox-full",
+                MessageRefusal::AudienceEmpty { .. } => "audience-empty",
+                MessageRefusal::AudienceTooLarge => "audience-too-large",
+                MessageRefusal::ReplyToNothing => "invalid-value",
+                MessageRefusal::RepliedUnknown { .. } => "reply-unknown",
+                MessageRefusal::TaskNotHeld { .. } => "task-not-held",
+                MessageRefusal::NotOnBehalf { .. } => "not-on-behalf",
+                MessageRefusal::TimePassed { .. } | MessageRefusal::TimeTooFar { .. } => "time-out-of-reach",
+                MessageRefusal::ConversationSlowed { .. } => "conversation-slowed",
+                MessageRefusal::ConversationStopped { .. } => "conversation-stopped",
+                MessageRefusal::ConversationNotStopped { .. } => "conversation-not-stopped",
+                MessageRefusal::NotInInbox { .. } => "message-unknown",
+                MessageRefusal::DeliveryEnded { .. } => "delivery-ended",
+                MessageRefusal::NotOffered { .. } => "not-offered",
+                MessageRefusal::TooManyGroups | MessageRefusal::TooManyGroupsOfAgent { .. } => "groups-full",
+                MessageRefusal::GroupFull { .. } => "group-full",
+                MessageRefusal::NotInGroup { .. } => "not-in-group",
+                MessageRefusal::NotYourMembership { .. } => "not-your-membership",
             },
             Self::Project(refusal) => match refusal {
                 ProjectRefusal::Unknown { .. } => "project-unknown",
@@ -110,6 +161,20 @@ impl Refusal {
     pub const fn is_audited(&self) -> bool {
         match self {
             Self::Denied(_) | Self::IdempotencyKeyReused => true,
+            Self::Agent(refusal) => match refusal {
+                AgentRefusal::Denied(_) | AgentRefusal::Deregistered { .. } => true,
+                AgentRefusal::Unknown { .. } | AgentRefusal::WindowTooLong => false,
+            },
+            Self::Handoff(refusal) => match refusal {
+                HandoffRefusal::NotHeld { .. }
+                | HandoffRefusal::NotOffered { .. }
+                | HandoffRefusal::NotForYou { .. }
+                | HandoffRefusal::OwnSession { .. }
+                | HandoffRefusal::NotGiver { .. }
+                | HandoffRefusal::Taken { .. }
+                | HandoffRefusal::Over { .. } => true,
+                HandoffRefusal::Unknown { .. } | HandoffRefusal::Locks(_) => false,
+            },
             Self::Key(refusal) => match refusal {
                 KeyRefusal::Denied(_) | KeyRefusal::Revoked { .. } => true,
                 KeyRefusal::Unknown { .. } | KeyRefusal::ExpiryPassed => false,
@@ -125,6 +190,29 @@ impl Refusal {
                 | LockRefusal::TicketMismatch { .. }
                 | LockRefusal::UnknownToken { .. }
                 | LockRefusal::TokensUsedUp => false,
+            },
+            Self::Message(refusal) => match refusal {
+                MessageRefusal::TaskNotHeld { .. }
+                | MessageRefusal::NotOnBehalf { .. }
+                | MessageRefusal::ConversationStopped { .. }
+                | MessageRefusal::ConversationNotStopped { .. }
+                | MessageRefusal::DeliveryEnded { .. }
+                | MessageRefusal::NotOffered { .. }
+                | MessageRefusal::TooManyGroups
+                | MessageRefusal::TooManyGroupsOfAgent { .. }
+                | MessageRefusal::GroupFull { .. }
+                | MessageRefusal::NotYourMembership { .. } => true,
+                MessageRefusal::RecipientsUnknown { .. }
+                | MessageRefusal::InboxesFull { .. }
+                | MessageRefusal::AudienceEmpty { .. }
+                | MessageRefusal::AudienceTooLarge
+                | MessageRefusal::ReplyToNothing
+                | MessageRefusal::RepliedUnknown { .. }
+                | MessageRefusal::TimePassed { .. }
+                | MessageRefusal::TimeTooFar { .. }
+                | MessageRefusal::ConversationSlowed { .. }
+                | MessageRefusal::NotInInbox { .. }
+                | MessageRefusal::NotInGroup { .. } => false,
             },
             Self::Project(refusal) => match refusal {
                 ProjectRefusal::Exists { .. } | ProjectRefusal::Archived { .. } | ProjectRefusal::DefaultStays => true,

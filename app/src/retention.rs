@@ -27,7 +27,9 @@ enum Past {
     Answers,
     Audit,
     Facts,
+    Handoffs,
     Leases,
+    Messages,
     Work,
 }
 
@@ -35,7 +37,7 @@ impl Past {
     const fn rows_max(self) -> u32 {
         match self {
             Self::Work => TASKS_MAX,
-            Self::Answers | Self::Audit | Self::Facts | Self::Leases => ROWS_MAX,
+            Self::Answers | Self::Audit | Self::Facts | Self::Handoffs | Self::Leases | Self::Messages => ROWS_MAX,
         }
     }
 
@@ -47,7 +49,9 @@ impl Past {
             Self::Answers => uow.idempotency_prune(before, rows_max).await?,
             Self::Audit => uow.audit_prune(before, rows_max).await?,
             Self::Facts => uow.facts_prune(before, rows_max).await?,
+            Self::Handoffs => uow.handoffs_prune(before, rows_max).await?,
             Self::Leases => uow.ended_prune(before, rows_max).await?,
+            Self::Messages => uow.messages_prune(before, rows_max).await?,
             Self::Work => uow.tasks_prune(before, rows_max).await?,
         };
         uow.commit().await?;
@@ -66,6 +70,8 @@ pub async fn forget(store: &dyn Store, kept: &Retention, stopping: &Cancellation
         (Past::Answers, Some(TimeDelta::hours(KEPT_HOURS))),
         (Past::Leases, Some(TimeDelta::days(HISTORY_KEPT_DAYS))),
         (Past::Work, kept.work_days.map(days)),
+        (Past::Handoffs, kept.handoffs_days.map(days)),
+        (Past::Messages, kept.messages_days.map(days)),
         (Past::Facts, kept.facts_days.map(days)),
         (Past::Audit, kept.audit_days.map(days)),
     ];

@@ -6,16 +6,18 @@ use crate::config::Config;
 use crate::executor::Executor;
 use crate::http::acceptor::Acceptor;
 use crate::http::server::{ServerSettings, serve};
+use crate::messages::unread::UnreadBoard;
 use crate::identity::authenticate::Authenticator;
 use crate::identity::bootstrap::{self, BootstrapError};
 use crate::identity::env_keys::{EnvKeyError, EnvKeys};
 use crate::store::{self, OpenError};
 use crate::telemetry::{PoolStatus, Telemetry, TelemetryError};
 use crate::wiring::{Parts, WiringError};
-use crate::workers;
+use crate::workers::{self, Tools};
 use adapters::calendar::IanaCalendar;
 use adapters::system::RandomIds;
 use domain::locks::lease::{InvalidTtl, Ttl};
+use domain::messages::conversation::{InvalidPace, Pace};
 use ports::calendar::Calendar;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +53,9 @@ pub enum ServeError {
     /// The default TTL is out of bounds.
     #[error(transparent)]
     Ttl(#[from] InvalidTtl),
+    /// The pace of conversations is out of bounds.
+    #[error(transparent)]
+    Pace(#[from] InvalidPace),
     /// The parts do not fit together.
     #[error(transparent)]
     Wiring(#[from] WiringError),
@@ -85,12 +90,15 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let env_keys = EnvKeys::new(&config.identity)?;
     let authenticator = Arc::new(Authenticator::new(env_keys, store.clone(), metrics.clone()));
     let seconds = u32::try_from(config.locks.ttl_default.as_secs()).unwrap_or(u32::MAX);
+    let unread = Arc::new(UnreadBoard::default());
     let parts = Parts {
         store,
         ids,
         calendar: calendar.clone(),
         metrics: metrics.clone(),
         authenticator: authenticator.clone(),
+        unread: unread.clone(),
+        pace: Pace::try_new(config.messages.replies_per_minute)?,
         default_ttl: Ttl::try_new(seconds)?,
         request_timeout: config.http.request_timeout,
         access_log: config.http.access_log,
@@ -105,7 +113,16 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let welcome =
         bootstrap::prepare(&executor, authenticator.env_keys(), &config.data, config.http.is_loopback()).await?;
     let endpoint = parts.endpoint(&executor)?;
-    let loops = workers::start(&executor, &authenticator, &calendar, &metrics, &bell, &config.retention, &stopping);
+    let tools = Tools {
+        executor: &executor,
+        authenticator: &authenticator,
+        calendar: &calendar,
+        metrics: &metrics,
+        bell: &bell,
+        kept: &config.retention,
+        unread: &unread,
+    };
+    let loops = workers::start(&tools, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");
     output::line(&welcome.text(bound, &program()));
     let drained = serve(acceptor, endpoint, ServerSettings::new(&config.http, metrics), stopping.clone()).await;

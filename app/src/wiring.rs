@@ -6,6 +6,7 @@ use crate::audit::api::AuditApi;
 use crate::audit::queries::AuditQueries;
 use crate::events::api::EventsApi;
 use crate::executor::Executor;
+use crate::handoffs::api::HandoffsApi;
 use crate::health::HealthApi;
 use crate::http::methods::Methods;
 use crate::http::timeout::TimeLimits;
@@ -84,7 +85,23 @@ pub enum WiringError {
     Name(#[from] InvalidId),
 }
 
-type Apis = (HealthApi, LocksApi, TasksApi, SteeringApi, LookApi, SchedulesApi, RegistryApi, MessagesApi, InboxApi, GroupsApi, AgentsApi, EventsApi, AuditApi, IdentityApi);
+type Apis = (
+    HealthApi,
+    LocksApi,
+    TasksApi,
+    SteeringApi,
+    LookApi,
+    SchedulesApi,
+    HandoffsApi,
+    RegistryApi,
+    MessagesApi,
+    InboxApi,
+    GroupsApi,
+    AgentsApi,
+    EventsApi,
+    AuditApi,
+    IdentityApi,
+);
 
 impl Parts {
     /// What runs every change.
@@ -139,6 +156,7 @@ impl Parts {
             SteeringApi::new(executor.clone(), reader.clone()),
             LookApi::new(executor.clone()),
             SchedulesApi::new(executor.clone(), reader, self.calendar.clone()),
+            HandoffsApi::new(executor.clone(), self.default_ttl),
             RegistryApi::new(executor.clone()),
             MessagesApi::new(SendMessages::new(executor.clone(), self.pace), messages.clone()),
             InboxApi::new(executor.clone(), receive, messages.clone()),

@@ -3,7 +3,10 @@
 use crate::audit;
 use crate::config::Retention;
 use crate::executor::Executor;
+use crate::handoffs;
 use crate::identity::authenticate::Authenticator;
+use crate::messages;
+use crate::messages::unread::UnreadBoard;
 use crate::refusal::{CallError, chain};
 use crate::retention;
 use crate::sweeper;
@@ -32,16 +35,33 @@ const FIRE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two rounds of forgetting the past.
 const FORGET_INTERVAL: Duration = Duration::from_mins(1);
 
+/// Between two rounds of ending messages whose time is over.
+const MAIL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Between two looks at what there is to read for the agents that call.
+const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the loops work with.
+pub struct Tools<'a> {
+    /// What runs every change.
+    pub executor: &'a Executor,
+    /// Who may come in.
+    pub authenticator: &'a Arc<Authenticator>,
+    /// What knows when schedules fire.
+    pub calendar: &'a Arc<dyn Calendar>,
+    /// Where everything is counted.
+    pub metrics: &'a Metrics,
+    /// How servers tell each other.
+    pub bell: &'a Arc<dyn Bell>,
+    /// How long the past is kept.
+    pub kept: &'a Retention,
+    /// What there is to read for the agents that call.
+    pub unread: &'a Arc<UnreadBoard>,
+}
+
 /// Starts every loop; each ends soon after `stopping` is cancelled.
-pub fn start(
-    executor: &Executor,
-    authenticator: &Arc<Authenticator>,
-    calendar: &Arc<dyn Calendar>,
-    metrics: &Metrics,
-    bell: &Arc<dyn Bell>,
-    kept: &Retention,
-    stopping: &CancellationToken,
-) -> TaskTracker {
+pub fn start(tools: &Tools<'_>, stopping: &CancellationToken) -> TaskTracker {
+    let Tools { executor, authenticator, calendar, metrics, bell, kept, unread } = *tools;
     let loops = TaskTracker::new();
     let (watching, stop) = (executor.clone(), stopping.clone());
     loops.spawn(async move { watching.watcher().watch(watching.store(), &stop).await });
@@ -69,6 +89,21 @@ pub fn start(
     loops.spawn(every("schedules", FIRE_INTERVAL, stopping.clone(), move || {
         let (executor, calendar) = (firing.clone(), calendar.clone());
         async move { schedules::firing::fire_due(&executor, &calendar).await }
+    }));
+    let ending = executor.clone();
+    loops.spawn(every("mail", MAIL_INTERVAL, stopping.clone(), move || {
+        let executor = ending.clone();
+        async move { messages::sweeper::round(&executor).await }
+    }));
+    let (counting, board) = (executor.clone(), unread.clone());
+    loops.spawn(every("unread mail", UNREAD_INTERVAL, stopping.clone(), move || {
+        let (executor, board) = (counting.clone(), board.clone());
+        async move { Ok(board.refresh(executor.store()).await?) }
+    }));
+    let expiring = executor.clone();
+    loops.spawn(every("handoffs", TIDY_INTERVAL, stopping.clone(), move || {
+        let executor = expiring.clone();
+        async move { handoffs::expiry::expire_due(&executor).await }
     }));
     let folding = executor.clone();
     loops.spawn(every("audit", SWEEP_INTERVAL, stopping.clone(), move || {

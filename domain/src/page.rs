@@ -19,6 +19,8 @@ impl PageSize {
     pub const MAX: u32 = 500;
     /// The rows of a page when the caller names no number.
     pub const DEFAULT: Self = Self(50);
+    /// The largest one, for whoever reads all pages.
+    pub const LARGEST: Self = Self(Self::MAX);
 
     /// Checks the bounds.
     pub fn try_new(rows: u32) -> Result<Self, InvalidPageSize> {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::agents::{Offers, Session, SessionTtl, end};
 use domain::audit::Change;
 use domain::identity::principal::Action;
+use domain::ids::SessionId;
 use domain::locks::lease::{EndedLease, Ending};
 use domain::work::attempt::SessionEnd;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,33 @@ impl HotCommand for Heartbeat {
 
     fn decide(&self, tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
         SessionAt::of(tables, who)
+    }
+}
+
+/// Comes into the session that the call names, or the agent's default one; either starts if it is not there.
+#[derive(Debug, Clone)]
+pub struct EnterSession;
+
+impl HotCommand for EnterSession {
+    const OPERATION: &'static str = "session.enter";
+    const ACTION: Action = Action::UseLocks;
+    const IN_SESSION: bool = true;
+    type Answer = SessionId;
+
+    fn content(&self) -> Value {
+        Value::Null
+    }
+
+    fn target(&self) -> String {
+        "session".to_owned()
+    }
+
+    fn touches(&self) -> Touches {
+        Touches::default()
+    }
+
+    fn decide(&self, _tables: &mut Tables, who: &Who<'_>) -> Result<Ruling<Self::Answer>, Defect> {
+        Ok(Ruling::of(Ok::<_, Refusal>(who.session()?.id.clone())))
     }
 }
 

@@ -49,6 +49,11 @@ impl SignsOfLife {
     /// Takes the sign of life of a call that runs in no session. Refused are sessions that live no more, and those of
     /// other agents. Waits for a read at most, and for that once a second.
     pub async fn heard(&self, store: &dyn Store, call: &Call) -> Result<(), CallError> {
+        self.session(store, call).await.map(drop)
+    }
+
+    /// As [`Self::heard`]; answers the session, if there is one.
+    pub async fn session(&self, store: &dyn Store, call: &Call) -> Result<Option<SessionId>, CallError> {
         let request = call.session_request();
         let remembered = self.remembered(&request);
         let is_new = remembered.is_none();
@@ -58,11 +63,12 @@ impl SignsOfLife {
         };
         let elapsed = TimeDelta::from_std(known.since.elapsed()).unwrap_or_default();
         let vouched = vouch(&request, known.session.clone(), known.at + elapsed).map_err(Refusal::from)?;
+        let id = vouched.as_ref().map(|resolved| resolved.session().id.clone());
         let noted = vouched.and_then(|resolved| self.note(resolved));
         if is_new || noted.is_some() {
             self.remember(request, Read { session: noted.or(known.session), ..known });
         }
-        Ok(())
+        Ok(id)
     }
 
     /// Notes that a session was heard from, if that is to be written; answers the session as it will be.

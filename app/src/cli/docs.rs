@@ -13,6 +13,7 @@ use adapters::in_memory::InMemoryStore;
 use adapters::system::{RandomIds, SystemClock};
 use clap::Subcommand;
 use domain::locks::lease::Ttl;
+use domain::messages::conversation::Pace;
 use serde_json::Value;
 use std::error::Error;
 use std::sync::Arc;
@@ -64,6 +65,8 @@ fn parts() -> Result<Parts, Box<dyn Error + Send + Sync>> {
         calendar: Arc::new(IanaCalendar),
         metrics: metrics.clone(),
         authenticator: Arc::new(Authenticator::new(env, store, metrics)),
+        unread: Arc::default(),
+        pace: Pace::DEFAULT,
         default_ttl: Ttl::try_new(Ttl::SECONDS_MAX)?,
         request_timeout: Duration::from_secs(1),
         access_log: false,

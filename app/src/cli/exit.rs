@@ -130,7 +130,7 @@ impl From<ServeError> for Failure {
         let exit = match &error {
             ServeError::Store(error) => of_open(error),
             ServeError::Identity(error) => of_bootstrap(error),
-            ServeError::EnvKeys(_) | ServeError::Ttl(_) => Exit::Usage,
+            ServeError::EnvKeys(_) | ServeError::Pace(_) | ServeError::Ttl(_) => Exit::Usage,
             ServeError::Telemetry(_) | ServeError::Listen { .. } | ServeError::Signals(_) | ServeError::Wiring(_) => {
                 Exit::Failed
             }

@@ -53,6 +53,8 @@ pub enum Section {
     Identity,
     /// Lock defaults.
     Locks,
+    /// Limits of messages.
+    Messages,
     /// How long the past is kept.
     Retention,
     /// Logs, traces, metrics.
@@ -64,12 +66,13 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Data,
         Self::Database,
         Self::Http,
         Self::Identity,
         Self::Locks,
+        Self::Messages,
         Self::Retention,
         Self::Telemetry,
         Self::Client,
@@ -83,6 +86,7 @@ impl Section {
             Self::Http => "HTTP server",
             Self::Identity => "Keys from the environment",
             Self::Locks => "Locks",
+            Self::Messages => "Messages",
             Self::Retention => "How long the past is kept",
             Self::Telemetry => "Logs, traces and metrics",
             Self::Client => "Command line as a client",

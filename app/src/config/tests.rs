@@ -29,7 +29,16 @@ fn nothing_set_is_a_loopback_server_on_sqlite() {
     assert!(config.http.is_loopback());
     assert_eq!(config.http.keep_alive, Duration::from_secs(5));
     assert_eq!(config.locks.ttl_default, Duration::from_hours(2));
-    assert_eq!(config.retention, Retention { work_days: Some(14), audit_days: None, facts_days: Some(30) });
+    assert_eq!(
+        config.retention,
+        Retention {
+            work_days: Some(14),
+            handoffs_days: Some(90),
+            messages_days: Some(30),
+            audit_days: None,
+            facts_days: Some(30)
+        }
+    );
     assert!(config.identity.keys.is_empty());
     assert!(config.telemetry.otlp.is_none());
     assert!(config.notices.is_empty());
@@ -41,7 +50,13 @@ fn the_past_is_kept_for_as_many_days_as_were_said_or_for_ever() {
         let given = [("RETENTION_WORK_DAYS", work), ("RETENTION_AUDIT_DAYS", audit), ("RETENTION_FACTS_DAYS", facts)];
         read(&given).unwrap().retention
     };
-    let kept = |work_days, audit_days, facts_days| Retention { work_days, audit_days, facts_days };
+    let kept = |work_days, audit_days, facts_days| Retention {
+        work_days,
+        handoffs_days: Some(90),
+        messages_days: Some(30),
+        audit_days,
+        facts_days,
+    };
     assert_eq!(days("0", "365", "1"), kept(None, Some(365), Some(1)));
     assert_eq!(days("36500", "0", "0"), kept(Some(36_500), None, None));
     assert_refused(&[("RETENTION_AUDIT_DAYS", "-1")], "RETENTION_AUDIT_DAYS", "whole number");

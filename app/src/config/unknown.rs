@@ -2,8 +2,8 @@ use super::faults::Fault;
 use super::reference;
 
 /// The prefixes Pointsman claims: an unknown name under one of them is a fault, because it is most often a typing error.
-pub const PREFIXES: [&str; 8] =
-    ["API_", "COORDINATION_", "DB_", "LOCK_", "POINTSMAN_", "POSTGRES_", "RETENTION_", "SQLITE_"];
+pub const PREFIXES: [&str; 9] =
+    ["API_", "COORDINATION_", "DB_", "LOCK_", "MESSAGES_", "POINTSMAN_", "POSTGRES_", "RETENTION_", "SQLITE_"];
 
 /// Names under our prefixes that belong to somebody else, mostly to the `postgres` container image, and are passed over.
 pub const FOREIGN: [&str; 11] = [

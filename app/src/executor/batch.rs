@@ -152,6 +152,9 @@ impl BatchRunner {
         for schedule in tables.schedules_changed.iter().filter_map(|id| tables.schedules.get(id)) {
             uow.schedule_save(project, schedule).await?;
         }
+        for handoff in tables.handoffs_changed.iter().filter_map(|id| tables.handoffs.get(id)) {
+            uow.handoff_save(project, handoff).await?;
+        }
         let has_facts = journal.append(uow.as_mut()).await?;
         uow.idempotency_add(&records, head.now - TimeDelta::hours(KEPT_HOURS)).await?;
         uow.commit().await?;

@@ -67,17 +67,19 @@ pub struct Decision<T> {
     pub result: Result<T, Refusal>,
     /// What happened, in order.
     pub happenings: Vec<Happening>,
+    /// Whether this is the caller's final answer, to be replayed.
+    pub is_final: bool,
 }
 
 impl<T> Decision<T> {
     /// A refusal that changed nothing.
     pub fn refused(refusal: impl Into<Refusal>) -> Self {
-        Self { result: Err(refusal.into()), happenings: Vec::new() }
+        Self { result: Err(refusal.into()), happenings: Vec::new(), is_final: true }
     }
 
     /// An answer with what happened.
     pub fn answered(answer: T, happenings: Vec<Happening>) -> Self {
-        Self { result: Ok(answer), happenings }
+        Self { result: Ok(answer), happenings, is_final: true }
     }
 }
 

@@ -5,8 +5,9 @@ use crate::executor::admission::Entrance;
 use crate::executor::command::Happening;
 use crate::refusal::Refusal;
 use domain::agents::Session;
+use domain::handoffs::Handoff;
 use domain::identity::principal::{Action, Denial, Principal, authorize};
-use domain::ids::{ScheduleId, TaskId};
+use domain::ids::{HandoffId, ScheduleId, TaskId};
 use domain::locks::key::LockKey;
 use domain::locks::lease::{Holder, Token};
 use domain::locks::table::LockTable;
@@ -68,6 +69,8 @@ pub struct Touches {
     pub work: WorkTouches,
     /// Schedules.
     pub schedules: Vec<ScheduleId>,
+    /// Handoffs, with all that is to go over with them.
+    pub handoffs: Vec<HandoffId>,
 }
 
 /// What a command on tasks is about.
@@ -112,6 +115,10 @@ pub struct Tables {
     pub schedules: BTreeMap<ScheduleId, Schedule>,
     /// Schedules that a command changed.
     pub schedules_changed: BTreeSet<ScheduleId>,
+    /// The handoffs that were named and are there, each as it is now.
+    pub handoffs: BTreeMap<HandoffId, Handoff>,
+    /// Handoffs that a command changed.
+    pub handoffs_changed: BTreeSet<HandoffId>,
     /// Sessions that a command changed otherwise, each as it is now.
     pub sessions_changed: Vec<Session>,
     /// Sessions that end.
@@ -125,6 +132,12 @@ impl Tables {
     pub fn change_schedule(&mut self, schedule: Schedule) {
         self.schedules_changed.insert(schedule.id);
         self.schedules.insert(schedule.id, schedule);
+    }
+
+    /// Puts a changed handoff in place of the one before.
+    pub fn change_handoff(&mut self, handoff: Handoff) {
+        self.handoffs_changed.insert(handoff.id);
+        self.handoffs.insert(handoff.id, handoff);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::executor::batch::HotJob;
 use crate::executor::hot::{Choice, Tables, Touches, WorkTouches};
 use domain::agents::Session;
 use domain::idempotency::RequestName;
-use domain::ids::{AgentId, ProjectId, ScheduleId, SessionId, TaskId};
+use domain::ids::{AgentId, HandoffId, ProjectId, ScheduleId, SessionId, TaskId};
 use domain::locks::changes::Loaded as LoadedLocks;
 use domain::locks::key::{KeyScope, LockKey};
 use domain::locks::lease::Token;
@@ -57,6 +57,14 @@ pub(super) async fn load(
         ending.extend(own.map(|own| own.id.clone()));
     }
     let ending: Vec<SessionId> = ending.into_iter().collect();
+    let handed = touches.handoffs.iter().copied().collect::<Vec<_>>();
+    let mut handoffs = BTreeMap::new();
+    for handoff in uow.handoffs_load(project, &handed).await? {
+        touches.tokens.extend(&handoff.to_move.locks);
+        touches.work.tasks.extend(handoff.to_move.tasks.keys());
+        touches.handed.extend(&handoff.to_move.locks);
+        handoffs.insert(handoff.id, handoff);
+    }
     let (work, horizons) = load_work(uow, project, head, &touches.work, &ending, &known).await?;
     let mut schedules = BTreeMap::new();
     for id in &touches.schedules {
@@ -72,6 +80,8 @@ pub(super) async fn load(
         horizons,
         schedules,
         schedules_changed: BTreeSet::new(),
+        handoffs,
+        handoffs_changed: BTreeSet::new(),
         sessions_changed: Vec::new(),
         sessions_ended: Vec::new(),
         sessions_dead: dead,
@@ -90,6 +100,9 @@ pub(super) struct Touched {
     dead_sessions_max: u32,
     work: TouchedWork,
     schedules: BTreeSet<ScheduleId>,
+    handoffs: BTreeSet<HandoffId>,
+    /// Tokens of locks that are to go over: with all that overlaps them.
+    handed: BTreeSet<Token>,
 }
 
 #[derive(Default)]
@@ -116,7 +129,7 @@ impl Touched {
             ..Self::default()
         };
         for job in jobs {
-            let Touches { keys, tokens, own_session: _, expired_rows_max, dead_sessions_max, work, schedules } =
+            let Touches { keys, tokens, own_session: _, expired_rows_max, dead_sessions_max, work, schedules, handoffs } =
                 job.command.touches();
             all.keys.extend(keys);
             all.tokens.extend(tokens);
@@ -124,6 +137,7 @@ impl Touched {
             all.dead_sessions_max = all.dead_sessions_max.max(dead_sessions_max);
             all.work.add(work);
             all.schedules.extend(schedules);
+            all.handoffs.extend(handoffs);
         }
         all
     }
@@ -284,7 +298,7 @@ async fn load_locks(
     ending_sessions: &[SessionId],
     work: &LoadedWork,
 ) -> Result<LockTable, StoreError> {
-    let Touched { mut keys, mut tokens, expired_rows_max, work: TouchedWork { choices, lock_keys, .. }, .. } = touches;
+    let Touched { mut keys, mut tokens, handed, expired_rows_max, work: TouchedWork { choices, lock_keys, .. }, .. } = touches;
     if !choices.is_empty() {
         keys.extend(lock_keys);
     }
@@ -306,7 +320,8 @@ async fn load_locks(
         if found.len() < tokens.len() {
             ended = uow.ended_load(project, &tokens).await?;
         }
-        let expired = found.iter().filter(|stored| !stored.is_live(head.now)).map(|stored| &stored.lease.key);
+        let is_of_interest = |stored: &&StoredLease| !stored.is_live(head.now) || handed.contains(&stored.lease.token);
+        let expired = found.iter().filter(is_of_interest).map(|stored| &stored.lease.key);
         keys.extend(ended.iter().map(|ended| &ended.lease.key).chain(expired).cloned());
         leases.extend(found);
     }

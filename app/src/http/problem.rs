@@ -11,6 +11,7 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registr
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
+use crate::handoffs::obstacles::{NotMovedView, TakerView};
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 use crate::work::obstacles::{HasView, StaleClaimView};
 
@@ -78,6 +79,10 @@ pub struct ProblemBody {
     pub claim: Option<StaleClaimView>,
     /// Who works on the task.
     pub held_by: Option<HasView>,
+    /// What is not held by the caller and so cannot be handed over.
+    pub not_held: Option<Vec<NotMovedView>>,
+    /// Who took the handoff.
+    pub taken_by: Option<TakerView>,
     /// What keeps the place in line until the next call presents it.
     pub ticket: Option<String>,
     /// The place in line, 1 for the next to be served.
@@ -113,6 +118,8 @@ impl Problem {
             stale: None,
             claim: None,
             held_by: None,
+            not_held: None,
+            taken_by: None,
             ticket: None,
             position: None,
             cycle: None,
@@ -193,6 +200,20 @@ impl Problem {
     #[must_use]
     pub fn held_by(mut self, holder: HasView) -> Self {
         self.body.held_by = Some(holder);
+        self
+    }
+
+    /// What is not held by the caller.
+    #[must_use]
+    pub fn not_held(mut self, not_held: Vec<NotMovedView>) -> Self {
+        self.body.not_held = Some(not_held);
+        self
+    }
+
+    /// Who took the handoff.
+    #[must_use]
+    pub fn taken_by(mut self, taker: TakerView) -> Self {
+        self.body.taken_by = Some(taker);
         self
     }
 

@@ -2,12 +2,15 @@
 //!
 //! Its status stands in the table of problems, under the slug that `Refusal::slug` gives it.
 
+use crate::handoffs::obstacles::TakerView;
 use crate::http::problem::kinds::{self, BUSY, INTERNAL, SHUTTING_DOWN, UNAVAILABLE};
 use crate::http::problem::{Kind, Problem};
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 use crate::refusal::{CallError, Refusal, chain};
 use crate::work::obstacles;
+use domain::handoffs::HandoffRefusal;
 use domain::locks::refusal::LockRefusal;
+use domain::messages::refusal::MessageRefusal;
 use domain::work::refusal::WorkRefusal;
 use ports::store::StoreError;
 
@@ -22,6 +25,12 @@ const SHUTTING_DOWN_RETRY_MS: u64 = 500;
 
 /// When a caller may try again after finding the line full, in milliseconds.
 const LINE_FULL_RETRY_MS: u64 = 5_000;
+
+/// When a caller may try again after finding an inbox full, in milliseconds.
+const INBOX_FULL_RETRY_MS: u64 = 10_000;
+
+/// When a caller may try again after answering too often, in milliseconds; the refusal names the instant.
+const CONVERSATION_RETRY_MS: u64 = 5_000;
 
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
@@ -60,8 +69,11 @@ impl From<Refusal> for Problem {
         let problem = Self::new(kind(refusal.slug())).detail(detail);
         match refusal {
             Refusal::Lock(refusal) => with_members(problem, refusal),
+            Refusal::Handoff(refusal) => with_handoffs(problem, refusal),
             Refusal::Work(refusal) => with_tasks(problem, refusal),
-            Refusal::Denied(_)
+            Refusal::Message(refusal) => with_messages(problem, &refusal),
+            Refusal::Agent(_)
+            | Refusal::Denied(_)
             | Refusal::IdempotencyKeyReused
             | Refusal::Key(_)
             | Refusal::Project(_)
@@ -92,6 +104,20 @@ fn with_members(problem: Problem, refusal: LockRefusal) -> Problem {
     }
 }
 
+fn with_handoffs(problem: Problem, refusal: HandoffRefusal) -> Problem {
+    match refusal {
+        HandoffRefusal::NotHeld { not_held } => problem.not_held(not_held.into_iter().map(Into::into).collect()),
+        HandoffRefusal::Taken { by, at, .. } => problem.taken_by(TakerView::new(by, at)),
+        HandoffRefusal::Locks(refusal) => with_members(problem, refusal),
+        HandoffRefusal::Unknown { .. }
+        | HandoffRefusal::NotOffered { .. }
+        | HandoffRefusal::NotForYou { .. }
+        | HandoffRefusal::OwnSession { .. }
+        | HandoffRefusal::NotGiver { .. }
+        | HandoffRefusal::Over { .. } => problem,
+    }
+}
+
 fn with_tasks(problem: Problem, refusal: WorkRefusal) -> Problem {
     match refusal {
         WorkRefusal::Submission { faults } => problem.errors(obstacles::faults(faults)),
@@ -106,6 +132,32 @@ fn with_tasks(problem: Problem, refusal: WorkRefusal) -> Problem {
         | WorkRefusal::PastDeadline { .. }
         | WorkRefusal::OutOfReach { .. }
         | WorkRefusal::NotPrepared { .. } => problem,
+    }
+}
+
+fn with_messages(problem: Problem, refusal: &MessageRefusal) -> Problem {
+    match refusal {
+        MessageRefusal::ConversationSlowed { .. } => problem.retryable_after_ms(CONVERSATION_RETRY_MS),
+        MessageRefusal::InboxesFull { .. } => problem.retryable_after_ms(INBOX_FULL_RETRY_MS),
+        MessageRefusal::RecipientsUnknown { .. }
+        | MessageRefusal::AudienceEmpty { .. }
+        | MessageRefusal::AudienceTooLarge
+        | MessageRefusal::ReplyToNothing
+        | MessageRefusal::RepliedUnknown { .. }
+        | MessageRefusal::TaskNotHeld { .. }
+        | MessageRefusal::NotOnBehalf { .. }
+        | MessageRefusal::TimePassed { .. }
+        | MessageRefusal::TimeTooFar { .. }
+        | MessageRefusal::ConversationStopped { .. }
+        | MessageRefusal::ConversationNotStopped { .. }
+        | MessageRefusal::NotInInbox { .. }
+        | MessageRefusal::DeliveryEnded { .. }
+        | MessageRefusal::NotOffered { .. }
+        | MessageRefusal::TooManyGroups
+        | MessageRefusal::GroupFull { .. }
+        | MessageRefusal::TooManyGroupsOfAgent { .. }
+        | MessageRefusal::NotInGroup { .. }
+        | MessageRefusal::NotYourMembership { .. } => problem,
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Tag {
     Tasks,
     /// What submits tasks at set times.
     Schedules,
+    /// What one agent leaves to the next, with its locks and tasks.
+    Handoffs,
     /// Who is here, where they run, how they are.
     Agents,
     /// What agents write to each other.

@@ -21,7 +21,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const NO_WAIT: Duration = Duration::ZERO;
-const FOR_EVER: Retention = Retention { work_days: None, audit_days: None, facts_days: None };
+const FOR_EVER: Retention =
+    Retention { work_days: None, handoffs_days: None, messages_days: None, audit_days: None, facts_days: None };
 
 fn still() -> (Desk, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()));
@@ -62,13 +63,13 @@ async fn each_kind_of_past_is_kept_for_its_own_time() {
 
     clean(&desk, FOR_EVER).await;
     assert_eq!(told(&desk).await, (6, 6, 0, 1), "past leases go after a week whatever is set");
-    clean(&desk, Retention { work_days: Some(11), audit_days: Some(11), facts_days: Some(11) }).await;
+    clean(&desk, Retention { work_days: Some(11), audit_days: Some(11), facts_days: Some(11), ..FOR_EVER }).await;
     assert_eq!(told(&desk).await, (6, 6, 0, 1));
     clean(&desk, Retention { facts_days: Some(9), ..FOR_EVER }).await;
     assert_eq!(told(&desk).await, (6, 3, 0, 1));
     clean(&desk, Retention { audit_days: Some(9), ..FOR_EVER }).await;
     assert_eq!(told(&desk).await, (3, 3, 0, 1));
-    clean(&desk, Retention { work_days: Some(1), audit_days: Some(1), facts_days: Some(1) }).await;
+    clean(&desk, Retention { work_days: Some(1), audit_days: Some(1), facts_days: Some(1), ..FOR_EVER }).await;
     assert_eq!(told(&desk).await, (3, 3, 0, 1));
 }
 
@@ -83,7 +84,7 @@ async fn an_answer_is_forgotten_after_a_day_and_a_session_never() {
     };
     for (hours, is_known) in [(23, true), (2, false), (24 * 400, false)] {
         clock.advance(TimeDelta::hours(hours));
-        clean(&desk, Retention { work_days: Some(1), audit_days: Some(1), facts_days: Some(1) }).await;
+        clean(&desk, Retention { work_days: Some(1), audit_days: Some(1), facts_days: Some(1), ..FOR_EVER }).await;
         let mut uow = desk.store.begin_read().await.unwrap();
         let known = uow.idempotency_load(std::slice::from_ref(&name)).await.unwrap();
         assert_eq!(!known.is_empty(), is_known, "after {hours} hours more");

@@ -69,6 +69,10 @@ pub enum Action {
     SteerAgents,
     /// Write, take and decline handoffs, look at them.
     UseHandoffs,
+    /// Send messages and receive them, look at one's own; join groups and leave them.
+    UseMessages,
+    /// Let stopped conversations go on.
+    SteerMessages,
     /// Submit tasks, claim and do them, look at them; steer one's own.
     UseWork,
     /// Raise alerts, look at them; resolve one's own.
@@ -93,12 +97,18 @@ impl Action {
     /// The least role that may do it.
     pub const fn least_role(self) -> Role {
         match self {
-            Self::UseAgents | Self::UseAlerts | Self::UseHandoffs | Self::UseLocks | Self::UseWork => Role::Agent,
+            Self::UseAgents
+            | Self::UseAlerts
+            | Self::UseHandoffs
+            | Self::UseLocks
+            | Self::UseMessages
+            | Self::UseWork => Role::Agent,
             Self::ForceRelease
             | Self::KeepWebhooks
             | Self::ReadAllAudit
             | Self::SteerAgents
             | Self::SteerAlerts
+            | Self::SteerMessages
             | Self::SteerWork => Role::Orchestrator,
             Self::ManageKeys | Self::ManageProjects => Role::Admin,
         }

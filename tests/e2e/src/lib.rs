@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows the server's code; whatever it says about the rules is said a second time on purpose.
 
+pub mod agents;
 pub mod audit;
 pub mod checker;
 pub mod client;

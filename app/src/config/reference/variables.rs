@@ -193,6 +193,15 @@ pub const VARIABLES: &[Variable] = &[
         "How long a lock lives when the request doesn't say.",
     ),
     variable(
+        Section::Messages,
+        "MESSAGES_REPLIES_PER_MINUTE",
+        Number { min: 1, max: 100 },
+        "20",
+        "10",
+        "How many replies a minute two agents may send each other. More are refused; who sends three times as many within \
+         five minutes is stopped for ten minutes, and the owners are told.",
+    ),
+    variable(
         Section::Retention,
         "RETENTION_WORK_DAYS",
         Number { min: 0, max: 36_500 },
@@ -201,6 +210,24 @@ pub const VARIABLES: &[Variable] = &[
         "Days for which tasks that succeeded, were cancelled or expired are kept, with their attempts; 0 for ever. Tasks \
          that unfinished ones need stay, and so do dead letters. Fixed are 7 days for past leases and 24 hours for the \
          answers under an `Idempotency-Key`; sessions are kept for ever, since the name of an ended one never comes back.",
+    ),
+    variable(
+        Section::Retention,
+        "RETENTION_HANDOFFS_DAYS",
+        Number { min: 0, max: 36_500 },
+        "90",
+        "365",
+        "Days for which handoffs are kept that were taken, declined or withdrawn, have expired, or were offered to nobody; 0 \
+         for ever.",
+    ),
+    variable(
+        Section::Retention,
+        "RETENTION_MESSAGES_DAYS",
+        Number { min: 0, max: 36_500 },
+        "30",
+        "90",
+        "Days for which messages are kept that are over for all who got them; 0 for ever. A message to everyone, an \
+         environment, a capability or a group that somebody has not looked at by then is not kept for them.",
     ),
     variable(
         Section::Retention,

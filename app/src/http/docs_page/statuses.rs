@@ -5,16 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::http::problem::Kind;
-use crate::http::problem::kinds::{
-    AGENT_DEREGISTERED, AGENT_UNKNOWN, BODY_TOO_LARGE, BUSY, CLAIM_STALE, CLAIM_UNKNOWN, DEADLINE_PASSED, DEADLOCK,
-    EXPIRY_PASSED, FOLLOWERS_FULL, IDEMPOTENCY_KEY_REUSED, INTERNAL, INVALID_VALUE, KEY_REVOKED, KEY_UNKNOWN,
-    LINE_FULL, LOCK_HELD, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NEEDS_ALL_PROJECTS, NOT_HOLDER, NOT_YOUR_AGENT,
-    NOT_YOUR_PROJECT, PROJECT_ARCHIVED, PROJECT_DEFAULT_STAYS, PROJECT_EXISTS, PROJECT_UNKNOWN, ROLE_TOO_LOW,
-    SCHEDULE_EXISTS, SCHEDULE_NEVER_FIRES, SCHEDULE_UNKNOWN, SCHEDULES_FULL, SESSION_ENDED, SESSION_NOT_YOURS,
-    SESSION_UNKNOWN, SHUTTING_DOWN, SUBMISSION_REFUSED, TASK_ENDED, TASK_NOT_DEAD, TASK_RUNNING, TASK_UNKNOWN,
-    TICKET_EXPIRED, TICKET_MISMATCH, TICKET_NOT_YOURS, TIME_OUT_OF_REACH, TIMEOUT, TOKEN_STALE, TOKEN_UNKNOWN,
-    TOKENS_USED_UP, TOO_MANY_FOLLOWERS, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
-};
+use crate::http::problem::kinds::{AGENT_DEREGISTERED, AGENT_UNKNOWN, AUDIENCE_EMPTY, AUDIENCE_TOO_LARGE, BODY_TOO_LARGE, BUSY, CLAIM_STALE, CLAIM_UNKNOWN, CONVERSATION_NOT_STOPPED, CONVERSATION_SLOWED, CONVERSATION_STOPPED, DEADLINE_PASSED, DEADLOCK, DELIVERY_ENDED, EXPIRY_PASSED, FOLLOWERS_FULL, GROUPS_FULL, GROUP_FULL, HANDOFF_NOT_FOR_YOU, HANDOFF_NOT_HELD, HANDOFF_NOT_OFFERED, HANDOFF_NOT_YOURS, HANDOFF_OVER, HANDOFF_TAKEN, HANDOFF_UNKNOWN, IDEMPOTENCY_KEY_REUSED, INBOX_FULL, INTERNAL, INVALID_VALUE, KEY_REVOKED, KEY_UNKNOWN, LINE_FULL, LOCK_HELD, MALFORMED_REQUEST, MESSAGE_UNKNOWN, METHOD_NOT_ALLOWED, NEEDS_ALL_PROJECTS, NOT_HOLDER, NOT_IN_GROUP, NOT_OFFERED, NOT_ON_BEHALF, NOT_YOUR_AGENT, NOT_YOUR_MEMBERSHIP, NOT_YOUR_PROJECT, PROJECT_ARCHIVED, PROJECT_DEFAULT_STAYS, PROJECT_EXISTS, PROJECT_UNKNOWN, RECIPIENTS_UNKNOWN, REPLY_UNKNOWN, ROLE_TOO_LOW, SCHEDULES_FULL, SCHEDULE_EXISTS, SCHEDULE_NEVER_FIRES, SCHEDULE_UNKNOWN, SESSION_ENDED, SESSION_NOT_YOURS, SESSION_UNKNOWN, SHUTTING_DOWN, SUBMISSION_REFUSED, TASK_ENDED, TASK_NOT_DEAD, TASK_NOT_HELD, TASK_RUNNING, TASK_UNKNOWN, TICKET_EXPIRED, TICKET_MISMATCH, TICKET_NOT_YOURS, TIMEOUT, TIME_OUT_OF_REACH, TOKENS_USED_UP, TOKEN_STALE, TOKEN_UNKNOWN, TOO_MANY_FOLLOWERS, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE};
 
 /// Problems that come together.
 type Group = &'static [&'static Kind];
@@ -59,11 +50,34 @@ const OWN_CLAIM: Group = &[&TASK_UNKNOWN, &CLAIM_UNKNOWN, &NOT_HOLDER, &CLAIM_ST
 /// Steers a task.
 const STEER: Group = &[&TASK_UNKNOWN, &ROLE_TOO_LOW];
 
+/// Is about an offer.
+const OFFER: Group = &[&HANDOFF_UNKNOWN, &HANDOFF_NOT_OFFERED, &HANDOFF_TAKEN, &HANDOFF_OVER];
+
 /// Keeps schedules.
 const STEER_SCHEDULES: Group = &[&ROLE_TOO_LOW];
 
+/// Is about messages of the caller's own inbox.
+const OWN_MESSAGES: Group = &[&MESSAGE_UNKNOWN, &DELIVERY_ENDED];
+/// Moves members of groups.
+const MEMBERS: Group = &[&NOT_YOUR_MEMBERSHIP];
+/// Sends a message.
+const SEND: Group = &[
+    &RECIPIENTS_UNKNOWN,
+    &AUDIENCE_EMPTY,
+    &AUDIENCE_TOO_LARGE,
+    &REPLY_UNKNOWN,
+    &TASK_NOT_HELD,
+    &NOT_ON_BEHALF,
+    &TIME_OUT_OF_REACH,
+    &INBOX_FULL,
+];
+/// Answers another agent.
+const CONVERSE: Group = &[&CONVERSATION_SLOWED, &CONVERSATION_STOPPED];
+
 /// Every operation, by its id.
 const OPERATIONS: &[(&str, &[Group])] = &[
+    ("acknowledge_messages", &[KEYED, BODY, WRITE, OWN_MESSAGES]),
+    ("accept_handoff", &[KEYED, BODY, WRITE, HOT, OFFER, &[&HANDOFF_NOT_FOR_YOU, &TOKENS_USED_UP]]),
     ("acquire_locks", &[KEYED, BODY, WRITE, HOT, ACQUIRE]),
     ("archive_project", &[KEYED, WRITE, ALL_PROJECTS, &[&PROJECT_DEFAULT_STAYS]]),
     ("cancel_task", &[KEYED, BODY, WRITE, HOT, STEER, &[&TASK_ENDED]]),
@@ -72,6 +86,7 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("complete_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
     ("count_agents", &[KEYED, PROJECT]),
     ("count_tasks", &[KEYED, PROJECT]),
+    ("count_unread", &[KEYED, PROJECT]),
     ("create_key", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &NEEDS_ALL_PROJECTS, &EXPIRY_PASSED]]),
     ("create_project", &[KEYED, BODY, WRITE, ALL_PROJECTS, &[&PROJECT_EXISTS]]),
     (
@@ -79,24 +94,36 @@ const OPERATIONS: &[(&str, &[Group])] = &[
         &[KEYED, BODY, WRITE, STEER_SCHEDULES, &[&SCHEDULE_EXISTS, &SCHEDULES_FULL, &SCHEDULE_NEVER_FIRES]],
     ),
     ("deregister_agent", &[KEYED, WRITE, &[&ROLE_TOO_LOW, &AGENT_UNKNOWN]]),
+    ("decline_handoff", &[KEYED, BODY, WRITE, OFFER, &[&HANDOFF_NOT_FOR_YOU]]),
     ("discard_task", &[KEYED, WRITE, HOT, STEER, &[&TASK_NOT_DEAD]]),
     ("end_session", &[KEYED, WRITE, HOT]),
     ("fail_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
     ("follow_events", &[KEYED, PROJECT, &[&TOO_MANY_FOLLOWERS, &FOLLOWERS_FULL]]),
     ("force_release_lock", &[KEYED, BODY, WRITE, HOT, &[&ROLE_TOO_LOW, &TOKEN_UNKNOWN, &TOKEN_STALE]]),
     ("get_agent", &[KEYED, PROJECT, &[&AGENT_UNKNOWN]]),
+    ("get_message", &[KEYED, PROJECT, &[&MESSAGE_UNKNOWN]]),
+    ("get_handoff", &[KEYED, PROJECT, &[&HANDOFF_UNKNOWN]]),
     ("get_schedule", &[KEYED, PROJECT, &[&SCHEDULE_UNKNOWN]]),
     ("get_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("graph_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("health", &[OPEN]),
     ("heartbeat_session", &[KEYED, PROJECT, CHANGE, HOT, &[&SESSION_UNKNOWN]]),
     ("heartbeat_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
+    ("join_group", &[KEYED, BODY, WRITE, MEMBERS, &[&RECIPIENTS_UNKNOWN, &GROUPS_FULL, &GROUP_FULL]]),
+    ("leave_group", &[KEYED, BODY, WRITE, MEMBERS, &[&NOT_IN_GROUP]]),
+    ("latest_handoff", &[KEYED, PROJECT]),
     ("leave_line", &[KEYED, WRITE, HOT, &[&TICKET_NOT_YOURS]]),
     ("list_agents", &[KEYED, PROJECT]),
     ("list_attempts", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("list_audit_entries", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
+    ("list_deliveries", &[KEYED, PROJECT, &[&MESSAGE_UNKNOWN]]),
+    ("list_groups", &[KEYED, PROJECT]),
+    ("list_inbox", &[KEYED, PROJECT]),
+    ("list_handoffs", &[KEYED, PROJECT]),
     ("list_keys", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
     ("list_locks", &[KEYED, PROJECT]),
+    ("list_members", &[KEYED, PROJECT]),
+    ("list_messages", &[KEYED, PROJECT]),
     ("list_projects", &[KEYED, ALL_PROJECTS]),
     ("list_schedules", &[KEYED, PROJECT]),
     ("list_sessions", &[KEYED, PROJECT]),
@@ -106,7 +133,9 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("me", &[KEYED, PROJECT]),
     ("metrics", &[OPEN]),
     ("pause_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
+    ("read_messages", &[KEYED, BODY, WRITE, OWN_MESSAGES]),
     ("ready", &[OPEN]),
+    ("receive_messages", &[KEYED, BODY, WRITE, HOT, &[&RECIPIENTS_UNKNOWN]]),
     ("register_agent", &[KEYED, BODY, WRITE, HOT]),
     ("register_session", &[KEYED, BODY, WRITE, HOT]),
     ("release_all_locks", &[KEYED, WRITE, HOT]),
@@ -119,16 +148,21 @@ const OPERATIONS: &[(&str, &[Group])] = &[
         "reschedule_task",
         &[KEYED, BODY, WRITE, HOT, STEER, &[&TASK_ENDED, &TASK_RUNNING, &DEADLINE_PASSED, &TIME_OUT_OF_REACH]],
     ),
+    ("resume_conversation", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &CONVERSATION_NOT_STOPPED]]),
     ("resume_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
     ("retry_task", &[KEYED, WRITE, HOT, STEER, &[&TASK_NOT_DEAD, &DEADLINE_PASSED]]),
+    ("return_messages", &[KEYED, BODY, WRITE, HOT, OWN_MESSAGES, &[&NOT_OFFERED]]),
     ("revoke_key", &[KEYED, PROJECT, CHANGE, KNOWN_KEY]),
     ("rotate_key", &[KEYED, WRITE, KNOWN_KEY]),
     ("run_schedule", &[KEYED, WRITE, HOT, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
+    ("send_message", &[KEYED, BODY, WRITE, HOT, SEND, CONVERSE]),
     ("snooze_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM, &[&TIME_OUT_OF_REACH]]),
     ("submit_tasks", &[KEYED, BODY, WRITE, HOT, &[&SUBMISSION_REFUSED]]),
     ("update_agent", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &AGENT_UNKNOWN, &AGENT_DEREGISTERED]]),
     ("uptime_agent", &[KEYED, PROJECT, &[&AGENT_UNKNOWN]]),
     ("why_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
+    ("withdraw_handoff", &[KEYED, BODY, WRITE, OFFER, &[&HANDOFF_NOT_YOURS]]),
+    ("write_handoff", &[KEYED, BODY, WRITE, &[&HANDOFF_NOT_HELD]]),
 ];
 
 /// Lists, for every operation of the document that is in the table, each status it may be answered with and which

@@ -51,6 +51,13 @@ kinds! {
     NOT_YOUR_MEMBERSHIP, "not-your-membership", 403, "Only orchestrators move others",
         "An agent lets itself join groups and leave them.",
         "Leave `agent` out, or use the key of an orchestrator.";
+    HANDOFF_NOT_FOR_YOU, "handoff-not-for-you", 403, "The handoff is offered to others",
+        "It is offered to another agent, or to agents that can do something you did not say you can; or you gave it yourself, \
+         in this very session.",
+        "Look at its `offer`. Say what you can do when you register, or call from another session.";
+    HANDOFF_NOT_YOURS, "handoff-not-yours", 403, "The handoff was given by another agent",
+        "Only the agent that made an offer can take it back.",
+        "Decline it, if it is offered to you.";
     NOT_FOUND, "not-found", 404, "There is nothing at this address",
         "The path is not one of the server's.",
         "Compare the path with `/openapi.json`.";
@@ -69,6 +76,9 @@ kinds! {
     TOKEN_UNKNOWN, "token-unknown", 404, "There is no such token",
         "The fencing token was never given for this key.",
         "Send the token that came with the grant.";
+    HANDOFF_UNKNOWN, "handoff-unknown", 404, "There is no such handoff",
+        "No handoff of that id exists in this project, or it was over long ago and removed.",
+        "List the handoffs to find the right id.";
     SCHEDULE_UNKNOWN, "schedule-unknown", 404, "There is no such schedule",
         "No schedule of that id exists in this project.",
         "List the schedules to find the right id.";
@@ -110,6 +120,16 @@ kinds! {
     AGENT_DEREGISTERED, "agent-deregistered", 409, "The agent is deregistered",
         "The record of an agent that was deregistered stays as it is.",
         "Let the agent register again first.";
+    HANDOFF_NOT_HELD, "handoff-not-held", 409, "What is to be handed over is not held",
+        "Your session does not hold some of the locks or tasks that were named; `not_held` lists each of them, and why. \
+         Nothing was written.",
+        "Leave them out, or hand over what they belong to.";
+    HANDOFF_NOT_OFFERED, "handoff-not-offered", 409, "The handoff is a record",
+        "It was written to be read and is offered to nobody.",
+        "Read it.";
+    HANDOFF_TAKEN, "handoff-taken", 409, "Somebody took the handoff first",
+        "`taken_by` tells who, in which session, and when. Nothing was changed.",
+        "Look for another one, or ask the taker.";
     TASK_RUNNING, "task-running", 409, "Somebody works on the task",
         "The task is claimed; `held_by` tells by whom and until when.",
         "Cancel it, or wait until the attempt is over.";
@@ -154,6 +174,9 @@ kinds! {
         "The lock has expired, was released, or was taken away; `stale` tells how it ended and who holds the key now, and a forced \
          release tells by whom and why. Nothing was changed.",
         "Stop writing under that lock. Acquire it anew before going on.";
+    HANDOFF_OVER, "handoff-over", 410, "The handoff is over",
+        "It was declined or withdrawn, or nobody took it in time.",
+        "Ask its giver for a new one.";
     TICKET_EXPIRED, "ticket-expired", 410, "The place in line is gone",
         "The ticket was not presented within 15 s.",
         "Ask again without it.";

@@ -1,0 +1,4 @@
+//! Groups of agents that get the same messages.
+
+pub mod api;
+pub mod commands;

@@ -1,0 +1,5 @@
+//! The caller's own inbox: receiving, and what is said about what was received.
+
+pub mod api;
+pub mod commands;
+pub mod receive;
