@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 
+mod alerts;
 mod client;
 mod data;
 mod database;
@@ -19,7 +20,9 @@ mod retention;
 mod secret;
 mod telemetry;
 mod unknown;
+mod webhooks;
 
+pub use alerts::Alerts;
 pub use client::Client;
 pub use data::Data;
 pub use database::{Database, Postgres, SqliteSynchronous};
@@ -31,12 +34,15 @@ pub use messages::Messages;
 pub use retention::Retention;
 pub use secret::Secret;
 pub use telemetry::{LogFormat, Otlp, Telemetry};
+pub use webhooks::Webhooks;
 
 use reader::Reader;
 
 /// Everything a server needs to know at start.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// When alerts are raised and become worse.
+    pub alerts: Alerts,
     /// Where files are kept.
     pub data: Data,
     /// The store.
@@ -53,6 +59,8 @@ pub struct Config {
     pub retention: Retention,
     /// Logs, traces, metrics.
     pub telemetry: Telemetry,
+    /// How webhooks are told.
+    pub webhooks: Webhooks,
     /// Sentences for the log: what was set and passed over, and what is accepted but unwise.
     pub notices: Vec<String>,
 }
@@ -72,6 +80,7 @@ impl Config {
         let mut reader = Reader::new(variables);
         let mut notices = Vec::new();
         let config = Self {
+            alerts: Alerts::read(&mut reader),
             data: Data::read(&mut reader),
             database: Database::read(&mut reader, &mut notices),
             http: Http::read(&mut reader, &mut notices),
@@ -80,6 +89,7 @@ impl Config {
             messages: Messages::read(&mut reader),
             retention: Retention::read(&mut reader),
             telemetry: Telemetry::read(&mut reader),
+            webhooks: Webhooks::read(&mut reader),
             notices,
         };
         reader.finish(config)

@@ -4,6 +4,7 @@
 //! doors. [`executor`] runs every change; [`wiring`] puts the parts together.
 
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod call;
 pub mod cli;
@@ -26,6 +27,7 @@ pub mod store;
 pub mod sweeper;
 pub mod telemetry;
 pub mod watcher;
+pub mod webhooks;
 pub mod wiring;
 pub mod work;
 pub mod workers;

@@ -2,6 +2,7 @@
 
 use domain::agents::SessionRefusal;
 use domain::agents::record::AgentRefusal;
+use domain::alerts::refusal::AlertRefusal;
 use domain::handoffs::HandoffRefusal;
 use domain::identity::key::KeyRefusal;
 use domain::identity::principal::Denial;
@@ -9,6 +10,7 @@ use domain::identity::project::ProjectRefusal;
 use domain::ids::TicketId;
 use domain::locks::refusal::LockRefusal;
 use domain::messages::refusal::MessageRefusal;
+use domain::webhooks::refusal::WebhookRefusal;
 use domain::work::refusal::WorkRefusal;
 use domain::work::schedule::ScheduleRefusal;
 use ports::store::StoreError;
@@ -20,6 +22,9 @@ pub enum Refusal {
     /// About agents.
     #[error(transparent)]
     Agent(#[from] AgentRefusal),
+    /// About alerts.
+    #[error(transparent)]
+    Alert(#[from] AlertRefusal),
     /// The key does not allow it.
     #[error(transparent)]
     Denied(#[from] Denial),
@@ -47,6 +52,9 @@ pub enum Refusal {
     /// About sessions.
     #[error(transparent)]
     Session(#[from] SessionRefusal),
+    /// About webhooks.
+    #[error(transparent)]
+    Webhook(#[from] WebhookRefusal),
     /// About tasks.
     #[error(transparent)]
     Work(#[from] WorkRefusal),
@@ -79,6 +87,21 @@ impl Refusal {
                 HandoffRefusal::Taken { .. } => "handoff-taken",
                 HandoffRefusal::Over { .. } => "handoff-over",
                 HandoffRefusal::Locks(_) => "tokens-used-up",
+            },
+            Self::Alert(refusal) => match refusal {
+                AlertRefusal::Unknown { .. } => "alert-unknown",
+                AlertRefusal::Resolved { .. } => "alert-resolved",
+                AlertRefusal::NotYours { .. } => "alert-not-yours",
+                AlertRefusal::TooMany => "alerts-full",
+            },
+            Self::Webhook(refusal) => match refusal {
+                WebhookRefusal::Unknown { .. } => "webhook-unknown",
+                WebhookRefusal::TooMany => "webhooks-full",
+                WebhookRefusal::Address { .. } => "webhook-address-refused",
+                WebhookRefusal::NotActive { .. } => "webhook-not-active",
+                WebhookRefusal::BacklogFull => "webhook-backlog-full",
+                WebhookRefusal::UnknownDelivery { .. } => "webhook-delivery-unknown",
+                WebhookRefusal::Pending { .. } => "webhook-delivery-pending",
             },
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::Key(refusal) => match refusal {
@@ -164,6 +187,19 @@ impl Refusal {
             Self::Agent(refusal) => match refusal {
                 AgentRefusal::Denied(_) | AgentRefusal::Deregistered { .. } => true,
                 AgentRefusal::Unknown { .. } | AgentRefusal::WindowTooLong => false,
+            },
+            Self::Alert(refusal) => match refusal {
+                AlertRefusal::Resolved { .. } | AlertRefusal::NotYours { .. } => true,
+                AlertRefusal::Unknown { .. } | AlertRefusal::TooMany => false,
+            },
+            Self::Webhook(refusal) => match refusal {
+                WebhookRefusal::TooMany
+                | WebhookRefusal::Address { .. }
+                | WebhookRefusal::NotActive { .. }
+                | WebhookRefusal::Pending { .. } => true,
+                WebhookRefusal::Unknown { .. }
+                | WebhookRefusal::BacklogFull
+                | WebhookRefusal::UnknownDelivery { .. } => false,
             },
             Self::Handoff(refusal) => match refusal {
                 HandoffRefusal::NotHeld { .. }

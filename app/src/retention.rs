@@ -5,8 +5,10 @@
 
 use crate::config::Retention;
 use chrono::TimeDelta;
+use domain::alerts;
 use domain::idempotency::KEPT_HOURS;
 use domain::locks::lease::HISTORY_KEPT_DAYS;
+use domain::webhooks::delivery;
 use ports::store::{Store, StoreError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -24,12 +26,14 @@ const REST: Duration = Duration::from_millis(20);
 /// A kind of past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Past {
+    Alerts,
     Answers,
     Audit,
     Facts,
     Handoffs,
     Leases,
     Messages,
+    WebhookDeliveries,
     Work,
 }
 
@@ -37,7 +41,14 @@ impl Past {
     const fn rows_max(self) -> u32 {
         match self {
             Self::Work => TASKS_MAX,
-            Self::Answers | Self::Audit | Self::Facts | Self::Handoffs | Self::Leases | Self::Messages => ROWS_MAX,
+            Self::Alerts
+            | Self::Answers
+            | Self::Audit
+            | Self::Facts
+            | Self::Handoffs
+            | Self::Leases
+            | Self::Messages
+            | Self::WebhookDeliveries => ROWS_MAX,
         }
     }
 
@@ -46,12 +57,14 @@ impl Past {
         let mut uow = store.begin().await?;
         let (before, rows_max) = (uow.now().await? - kept, self.rows_max());
         let forgotten = match self {
+            Self::Alerts => uow.alerts_prune(before, rows_max).await?,
             Self::Answers => uow.idempotency_prune(before, rows_max).await?,
             Self::Audit => uow.audit_prune(before, rows_max).await?,
             Self::Facts => uow.facts_prune(before, rows_max).await?,
             Self::Handoffs => uow.handoffs_prune(before, rows_max).await?,
             Self::Leases => uow.ended_prune(before, rows_max).await?,
             Self::Messages => uow.messages_prune(before, rows_max).await?,
+            Self::WebhookDeliveries => uow.webhook_deliveries_prune(before, rows_max).await?,
             Self::Work => uow.tasks_prune(before, rows_max).await?,
         };
         uow.commit().await?;
@@ -69,6 +82,8 @@ pub async fn forget(store: &dyn Store, kept: &Retention, stopping: &Cancellation
     let times = [
         (Past::Answers, Some(TimeDelta::hours(KEPT_HOURS))),
         (Past::Leases, Some(TimeDelta::days(HISTORY_KEPT_DAYS))),
+        (Past::Alerts, Some(TimeDelta::days(alerts::alert::KEPT_DAYS))),
+        (Past::WebhookDeliveries, Some(TimeDelta::days(delivery::KEPT_DAYS))),
         (Past::Work, kept.work_days.map(days)),
         (Past::Handoffs, kept.handoffs_days.map(days)),
         (Past::Messages, kept.messages_days.map(days)),

@@ -13,12 +13,15 @@ use crate::identity::env_keys::{EnvKeyError, EnvKeys};
 use crate::store::{self, OpenError};
 use crate::telemetry::{PoolStatus, Telemetry, TelemetryError};
 use crate::wiring::{Parts, WiringError};
+use crate::webhooks::relay::Relay;
 use crate::workers::{self, Tools};
 use adapters::calendar::IanaCalendar;
 use adapters::system::RandomIds;
+use adapters::webhook_sender::{HttpWebhookSender, NoSender};
 use domain::locks::lease::{InvalidTtl, Ttl};
 use domain::messages::conversation::{InvalidPace, Pace};
 use ports::calendar::Calendar;
+use ports::webhooks::WebhookSender;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +65,9 @@ pub enum ServeError {
     /// A key of the configuration cannot be used.
     #[error(transparent)]
     EnvKeys(#[from] EnvKeyError),
+    /// Webhooks cannot be called.
+    #[error(transparent)]
+    Webhooks(#[from] NoSender),
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -91,6 +97,8 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     let authenticator = Arc::new(Authenticator::new(env_keys, store.clone(), metrics.clone()));
     let seconds = u32::try_from(config.locks.ttl_default.as_secs()).unwrap_or(u32::MAX);
     let unread = Arc::new(UnreadBoard::default());
+    let webhooks = &config.webhooks;
+    let sender: Arc<dyn WebhookSender> = Arc::new(HttpWebhookSender::new(webhooks.rules.clone(), webhooks.timeout)?);
     let parts = Parts {
         store,
         ids,
@@ -99,6 +107,8 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         authenticator: authenticator.clone(),
         unread: unread.clone(),
         pace: Pace::try_new(config.messages.replies_per_minute)?,
+        webhook_sender: sender.clone(),
+        escalation: config.alerts.escalation,
         default_ttl: Ttl::try_new(seconds)?,
         request_timeout: config.http.request_timeout,
         access_log: config.http.access_log,
@@ -121,6 +131,8 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         bell: &bell,
         kept: &config.retention,
         unread: &unread,
+        relay: &Relay::new(executor.clone(), sender, webhooks.policy),
+        alerts: &config.alerts,
     };
     let loops = workers::start(&tools, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");

@@ -2,6 +2,7 @@
 
 use crate::agents::api::AgentsApi;
 use crate::agents::registry::api::RegistryApi;
+use crate::alerts::api::AlertsApi;
 use crate::audit::api::AuditApi;
 use crate::audit::queries::AuditQueries;
 use crate::events::api::EventsApi;
@@ -25,12 +26,14 @@ use crate::messages::queries::MessageQueries;
 use crate::messages::send::SendMessages;
 use crate::messages::unread::UnreadBoard;
 use crate::telemetry::Metrics;
+use crate::webhooks::api::WebhooksApi;
 use crate::work::api::TasksApi;
 use crate::work::claim::ClaimTasks;
 use crate::work::look::api::LookApi;
 use crate::work::reading::Reader;
 use crate::work::schedules::api::SchedulesApi;
 use crate::work::steering::api::SteeringApi;
+use domain::alerts::alert::Escalation;
 use domain::ids::InvalidId;
 use domain::locks::lease::{Ttl, Waiter};
 use domain::messages::conversation::Pace;
@@ -40,6 +43,7 @@ use poem_openapi::OpenApiService;
 use ports::calendar::Calendar;
 use ports::ids::IdSource;
 use ports::store::Store;
+use ports::webhooks::WebhookSender;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +65,10 @@ pub struct Parts {
     pub unread: Arc<UnreadBoard>,
     /// How many replies a minute two agents may send each other.
     pub pace: Pace,
+    /// What calls webhooks, and knows which addresses may be called.
+    pub webhook_sender: Arc<dyn WebhookSender>,
+    /// When alerts become worse.
+    pub escalation: Escalation,
     /// How long locks last whose takers name no time.
     pub default_ttl: Ttl,
     /// How long a request may take, waiting on purpose apart.
@@ -99,6 +107,7 @@ type Apis = (
     GroupsApi,
     AgentsApi,
     EventsApi,
+    (AlertsApi, WebhooksApi),
     AuditApi,
     IdentityApi,
 );
@@ -163,6 +172,10 @@ impl Parts {
             GroupsApi::new(executor.clone(), messages),
             AgentsApi::new(executor.clone()),
             EventsApi::new(executor.clone(), self.stopping.clone()),
+            (
+                AlertsApi::new(executor.clone(), self.escalation),
+                WebhooksApi::new(executor.clone(), self.webhook_sender.clone()),
+            ),
             AuditApi::new(AuditQueries::new(executor.clone())),
             IdentityApi::new(executor.clone(), self.authenticator.clone()),
         );

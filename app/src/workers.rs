@@ -1,7 +1,8 @@
 //! What runs beside the requests: named loops that do a round, rest, and stop when told.
 
 use crate::audit;
-use crate::config::Retention;
+use crate::alerts::evaluator;
+use crate::config::{Alerts, Retention};
 use crate::executor::Executor;
 use crate::handoffs;
 use crate::identity::authenticate::Authenticator;
@@ -11,6 +12,7 @@ use crate::refusal::{CallError, chain};
 use crate::retention;
 use crate::sweeper;
 use crate::telemetry::Metrics;
+use crate::webhooks::relay::Relay;
 use crate::work::schedules;
 use ports::bell::Bell;
 use ports::calendar::Calendar;
@@ -41,6 +43,9 @@ const MAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks at what there is to read for the agents that call.
 const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Between two looks for what alerts are to be raised about.
+const ALERT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What the loops work with.
 pub struct Tools<'a> {
     /// What runs every change.
@@ -57,11 +62,15 @@ pub struct Tools<'a> {
     pub kept: &'a Retention,
     /// What there is to read for the agents that call.
     pub unread: &'a Arc<UnreadBoard>,
+    /// What tells webhooks.
+    pub relay: &'a Relay,
+    /// When alerts are raised and become worse.
+    pub alerts: &'a Alerts,
 }
 
 /// Starts every loop; each ends soon after `stopping` is cancelled.
 pub fn start(tools: &Tools<'_>, stopping: &CancellationToken) -> TaskTracker {
-    let Tools { executor, authenticator, calendar, metrics, bell, kept, unread } = *tools;
+    let Tools { executor, authenticator, calendar, metrics, bell, kept, unread, relay, alerts } = *tools;
     let loops = TaskTracker::new();
     let (watching, stop) = (executor.clone(), stopping.clone());
     loops.spawn(async move { watching.watcher().watch(watching.store(), &stop).await });
@@ -75,6 +84,13 @@ pub fn start(tools: &Tools<'_>, stopping: &CancellationToken) -> TaskTracker {
     loops.spawn(async move { beating.catch_up(&stop).await });
     let (telling, mouth, stop) = (executor.pulse().clone(), bell.clone(), stopping.clone());
     loops.spawn(async move { telling.tell(mouth.as_ref(), &stop).await });
+    let (relaying, stop) = (relay.clone(), stopping.clone());
+    loops.spawn(async move { relaying.run(&stop).await });
+    let (watching, settings) = (executor.clone(), *alerts);
+    loops.spawn(every("alerts", ALERT_INTERVAL, stopping.clone(), move || {
+        let executor = watching.clone();
+        async move { evaluator::round(&executor, &settings).await }
+    }));
     let sweeping = executor.clone();
     loops.spawn(every("tidying", TIDY_INTERVAL, stopping.clone(), move || {
         let executor = sweeping.clone();

@@ -8,7 +8,8 @@ mod source;
 use source::{Source, needs, sources};
 
 /// The contexts. Each is a module of its name in every layer.
-const CONTEXTS: [&str; 7] = ["agents", "audit", "events", "idempotency", "identity", "locks", "work"];
+const CONTEXTS: [&str; 9] =
+    ["agents", "alerts", "audit", "events", "idempotency", "identity", "locks", "webhooks", "work"];
 
 /// The layers, and where each keeps the module of a context (`*`).
 const LAYERS: [(&str, &str); 6] = [

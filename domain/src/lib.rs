@@ -4,6 +4,7 @@
 //! secrets come in as arguments. A module is a context and has the same name in every layer.
 
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod events;
 pub mod handoffs;

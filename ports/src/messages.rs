@@ -35,7 +35,7 @@ pub struct MailHead {
 }
 
 /// What an inbox shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboxAsk<'a> {
     /// Whose it is.
     pub agent: &'a AgentId,

@@ -14,6 +14,7 @@ mod harness;
 mod idempotency;
 mod identity;
 mod locks;
+mod messages;
 mod model;
 mod samples;
 mod store;

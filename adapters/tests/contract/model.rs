@@ -65,6 +65,7 @@
 
 mod command;
 mod ledger;
+pub(crate) mod messages;
 mod steps;
 mod stores;
 mod work;

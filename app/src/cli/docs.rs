@@ -11,9 +11,12 @@ use crate::wiring::Parts;
 use adapters::calendar::IanaCalendar;
 use adapters::in_memory::InMemoryStore;
 use adapters::system::{RandomIds, SystemClock};
+use adapters::webhook_sender::HttpWebhookSender;
 use clap::Subcommand;
+use domain::alerts::alert::Escalation;
 use domain::locks::lease::Ttl;
 use domain::messages::conversation::Pace;
+use domain::webhooks::address::AddressRules;
 use serde_json::Value;
 use std::error::Error;
 use std::sync::Arc;
@@ -67,6 +70,8 @@ fn parts() -> Result<Parts, Box<dyn Error + Send + Sync>> {
         authenticator: Arc::new(Authenticator::new(env, store, metrics)),
         unread: Arc::default(),
         pace: Pace::DEFAULT,
+        webhook_sender: Arc::new(HttpWebhookSender::new(AddressRules::default(), Duration::from_secs(1))?),
+        escalation: Escalation { after: None },
         default_ttl: Ttl::try_new(Ttl::SECONDS_MAX)?,
         request_timeout: Duration::from_secs(1),
         access_log: false,

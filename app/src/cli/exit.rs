@@ -131,9 +131,11 @@ impl From<ServeError> for Failure {
             ServeError::Store(error) => of_open(error),
             ServeError::Identity(error) => of_bootstrap(error),
             ServeError::EnvKeys(_) | ServeError::Pace(_) | ServeError::Ttl(_) => Exit::Usage,
-            ServeError::Telemetry(_) | ServeError::Listen { .. } | ServeError::Signals(_) | ServeError::Wiring(_) => {
-                Exit::Failed
-            }
+            ServeError::Telemetry(_)
+            | ServeError::Listen { .. }
+            | ServeError::Signals(_)
+            | ServeError::Webhooks(_)
+            | ServeError::Wiring(_) => Exit::Failed,
         };
         Self::new(exit, &error)
     }

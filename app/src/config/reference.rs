@@ -55,6 +55,10 @@ pub enum Section {
     Locks,
     /// Limits of messages.
     Messages,
+    /// How webhooks are told.
+    Webhooks,
+    /// When alerts are raised and become worse.
+    Alerts,
     /// How long the past is kept.
     Retention,
     /// Logs, traces, metrics.
@@ -66,13 +70,15 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Data,
         Self::Database,
         Self::Http,
         Self::Identity,
         Self::Locks,
         Self::Messages,
+        Self::Webhooks,
+        Self::Alerts,
         Self::Retention,
         Self::Telemetry,
         Self::Client,
@@ -87,6 +93,8 @@ impl Section {
             Self::Identity => "Keys from the environment",
             Self::Locks => "Locks",
             Self::Messages => "Messages",
+            Self::Webhooks => "Webhooks",
+            Self::Alerts => "Alerts",
             Self::Retention => "How long the past is kept",
             Self::Telemetry => "Logs, traces and metrics",
             Self::Client => "Command line as a client",

@@ -2,8 +2,19 @@ use super::faults::Fault;
 use super::reference;
 
 /// The prefixes Pointsman claims: an unknown name under one of them is a fault, because it is most often a typing error.
-pub const PREFIXES: [&str; 9] =
-    ["API_", "COORDINATION_", "DB_", "LOCK_", "MESSAGES_", "POINTSMAN_", "POSTGRES_", "RETENTION_", "SQLITE_"];
+pub const PREFIXES: [&str; 11] = [
+    "ALERTS_",
+    "API_",
+    "COORDINATION_",
+    "DB_",
+    "LOCK_",
+    "MESSAGES_",
+    "POINTSMAN_",
+    "POSTGRES_",
+    "RETENTION_",
+    "SQLITE_",
+    "WEBHOOKS_",
+];
 
 /// Names under our prefixes that belong to somebody else, mostly to the `postgres` container image, and are passed over.
 pub const FOREIGN: [&str; 11] = [

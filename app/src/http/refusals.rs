@@ -8,9 +8,11 @@ use crate::http::problem::{Kind, Problem};
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
 use crate::refusal::{CallError, Refusal, chain};
 use crate::work::obstacles;
+use domain::alerts::refusal::AlertRefusal;
 use domain::handoffs::HandoffRefusal;
 use domain::locks::refusal::LockRefusal;
 use domain::messages::refusal::MessageRefusal;
+use domain::webhooks::refusal::WebhookRefusal;
 use domain::work::refusal::WorkRefusal;
 use ports::store::StoreError;
 
@@ -31,6 +33,9 @@ const INBOX_FULL_RETRY_MS: u64 = 10_000;
 
 /// When a caller may try again after answering too often, in milliseconds; the refusal names the instant.
 const CONVERSATION_RETRY_MS: u64 = 5_000;
+
+/// When a caller may try again after finding more alerts or deliveries than somebody can see to, in milliseconds.
+const TOO_MUCH_RETRY_MS: u64 = 60_000;
 
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
@@ -72,13 +77,18 @@ impl From<Refusal> for Problem {
             Refusal::Handoff(refusal) => with_handoffs(problem, refusal),
             Refusal::Work(refusal) => with_tasks(problem, refusal),
             Refusal::Message(refusal) => with_messages(problem, &refusal),
+            Refusal::Webhook(WebhookRefusal::BacklogFull) | Refusal::Alert(AlertRefusal::TooMany) => {
+                problem.retryable_after_ms(TOO_MUCH_RETRY_MS)
+            }
             Refusal::Agent(_)
+            | Refusal::Alert(_)
             | Refusal::Denied(_)
             | Refusal::IdempotencyKeyReused
             | Refusal::Key(_)
             | Refusal::Project(_)
             | Refusal::Schedule(_)
-            | Refusal::Session(_) => problem,
+            | Refusal::Session(_)
+            | Refusal::Webhook(_) => problem,
         }
     }
 }

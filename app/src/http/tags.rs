@@ -21,6 +21,10 @@ pub enum Tag {
     Sessions,
     /// What happens, as it happens.
     Events,
+    /// What somebody has to see to.
+    Alerts,
+    /// Facts told to addresses outside.
+    Webhooks,
     /// Who did what to what.
     Audit,
     /// Projects, keys, and who is calling.

@@ -3,11 +3,15 @@
 use adapters::calendar::IanaCalendar;
 use adapters::in_memory::InMemoryStore;
 use adapters::system::{RandomIds, SystemClock};
+use adapters::webhook_sender::HttpWebhookSender;
 use async_trait::async_trait;
+use domain::alerts::alert::Escalation;
 use domain::audit::{Entry, Filter};
 use domain::ids::ProjectId;
 use domain::locks::lease::Ttl;
+use domain::messages::conversation::Pace;
 use domain::page::PageSize;
+use domain::webhooks::address::AddressRules;
 use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
 use poem::{Endpoint, Request, RequestBuilder, Response};
@@ -87,6 +91,12 @@ pub(crate) fn config() -> Config {
         .unwrap()
 }
 
+fn webhook_sender() -> HttpWebhookSender {
+    // Tests of one process share it, and the first has installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    HttpWebhookSender::new(AddressRules::default(), Duration::from_secs(1)).unwrap()
+}
+
 impl Server {
     /// A server over an empty store, with the projects `default` and `team`.
     pub(crate) async fn new() -> Self {
@@ -106,6 +116,10 @@ impl Server {
             calendar: Arc::new(IanaCalendar),
             metrics: metrics.clone(),
             authenticator: authenticator.clone(),
+            webhook_sender: Arc::new(webhook_sender()),
+            escalation: Escalation { after: None },
+            unread: Arc::default(),
+            pace: Pace::DEFAULT,
             default_ttl: Ttl::try_new(60).unwrap(),
             request_timeout: Duration::from_secs(10),
             access_log: false,

@@ -22,8 +22,11 @@ const AGENT_DEAD: &str = "agent-dead:";
 /// What the keys of alerts about full inboxes begin with.
 const INBOX_FULL: &str = "inbox-full:";
 
-/// The kind of the fact that tells of an inbox that took no more.
-pub const INBOX_FULL_KIND: &str = "inbox.full";
+/// The kind of the fact that tells of an inbox that has become full.
+pub const INBOX_FULL_KIND: &str = "inbox.filled";
+
+/// What the keys of alerts about webhooks that were given up begin with.
+const WEBHOOK_DISABLED: &str = "webhook-disabled:";
 
 /// What facts mean for alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,12 +42,15 @@ pub fn find(facts: &[Fact], system: &AgentId) -> Findings {
     let mut raised: BTreeMap<DedupKey, Raise> = BTreeMap::new();
     let mut over = BTreeSet::new();
     for fact in facts {
-        for raise in [dead_letter(fact), agent_dead(fact, system), inbox_full(fact)].into_iter().flatten() {
+        for raise in [dead_letter(fact), agent_dead(fact, system), inbox_full(fact), webhook_disabled(fact)]
+            .into_iter()
+            .flatten()
+        {
             over.remove(&raise.dedup_key);
             let times = raised.get(&raise.dedup_key).map_or(0, |known| known.times);
             raised.insert(raise.dedup_key.clone(), Raise { times: times.saturating_add(raise.times), ..raise });
         }
-        if let Some(key) = no_dead_letter_any_more(fact) {
+        if let Some(key) = over_by(fact) {
             raised.remove(&key);
             over.insert(key);
         }
@@ -85,10 +91,33 @@ fn dead_letter(fact: &Fact) -> Option<Raise> {
     )
 }
 
-/// A dead letter that is tried again or thrown away.
-fn no_dead_letter_any_more(fact: &Fact) -> Option<DedupKey> {
-    let is_over = matches!(fact.kind.as_str(), "task.retried" | "task.discarded");
-    is_over.then(|| DedupKey::parse(&format!("{DEAD_LETTER}{}", fact.subject)).ok()).flatten()
+/// The alert that is over: a dead letter is tried again or thrown away, a webhook goes on or was taken away.
+fn over_by(fact: &Fact) -> Option<DedupKey> {
+    let prefix = match fact.kind.as_str() {
+        "task.retried" | "task.discarded" => DEAD_LETTER,
+        "webhook.resumed" | "webhook.removed" => WEBHOOK_DISABLED,
+        _ => return None,
+    };
+    DedupKey::parse(&format!("{prefix}{}", fact.subject)).ok()
+}
+
+/// A webhook that was given up.
+fn webhook_disabled(fact: &Fact) -> Option<Raise> {
+    if fact.kind != "webhook.disabled" {
+        return None;
+    }
+    let webhook = &fact.body["webhook"];
+    alert(
+        format!("{WEBHOOK_DISABLED}{}", fact.subject),
+        Severity::Error,
+        "A webhook was given up",
+        &format!(
+            "{} to {} tells nothing any more ({}). What it has not told waits until somebody resumes it.",
+            fact.subject,
+            text(&webhook["origin"]),
+            text(&webhook["standing"]["because"])
+        ),
+    )
 }
 
 /// A session that died while it held something: each lock and each task counts.

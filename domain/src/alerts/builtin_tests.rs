@@ -72,6 +72,19 @@ fn a_full_inbox_is_an_alert() {
 }
 
 #[test]
+fn a_webhook_that_was_given_up_is_an_alert_until_it_goes_on() {
+    let webhook = |kind| {
+        let standing = json!({ "state": "disabled", "because": "gone" });
+        let body = json!({ "webhook": { "origin": "https://a.example", "standing": standing } });
+        fact(kind, "whk_1", "pointsman", body)
+    };
+    let found = find(&[webhook("webhook.disabled")], &system());
+    assert!(found.raised[0].detail.as_ref().unwrap().as_str().contains("https://a.example"), "{found:?}");
+    let over = find(&[webhook("webhook.disabled"), webhook("webhook.resumed")], &system());
+    assert_eq!((over.raised.len(), over.over.len()), (0, 1));
+}
+
+#[test]
 fn facts_with_something_missing_or_too_long_are_no_trouble() {
     assert_eq!(
         keys(&[fact("task.failed", TASK, "ada", json!(null)), fact("task.session_died", TASK, "ada", json!(7))]).len(),

@@ -93,7 +93,7 @@ pub struct Overdue {
     pub deliveries: Vec<Delivery>,
     /// Their messages.
     pub messages: Vec<Message>,
-    /// Those of their senders that have a record.
+    /// Those of their senders that have a record, and do not go.
     pub senders: BTreeSet<AgentId>,
 }
 

@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use e2e::agents::{AGENTS, agent, names};
 use e2e::audit::{Watch, entries};
+use e2e::client::Client;
+use e2e::keyring::{Keyring, key_of};
 use e2e::store::Store;
 use e2e::{Outcome, on_both_stores};
 use serde_json::{Value, json};
@@ -72,7 +74,7 @@ async fn agents_of_three_places_register_and_are_found(store: Store) -> Outcome 
 }
 
 async fn whoever_starts_a_session_has_a_record(store: Store) -> Outcome {
-    let server = store.serve().await?;
+    let server = store.launch()?.keys(&Keyring::usual().with("team/ann", "agent")).start().await?;
     let (alice, bob, olga) = (server.agent("alice")?, server.agent("bob")?, server.agent("olga")?);
     olga.get(&format!("{AGENTS}/alice")).await?.problem(404, "agent-unknown")?;
     let session = json!({ "session_id": "a1", "capabilities": ["rust"], "environment": "railway" });
@@ -102,6 +104,13 @@ async fn whoever_starts_a_session_has_a_record(store: Store) -> Outcome {
     assert_eq!(names(&olga, "").await?, ["alice", "bob", "olga"]);
     server.agent("ada")?.get(AGENTS).await?.ok()?;
     assert_eq!(names(&olga, "").await?.len(), 3, "who only reads has no session and no record");
+
+    let slashed = Client::new(&server.url())?.key(key_of("team/ann"));
+    slashed.take("b").await?;
+    assert_eq!(agent(&olga, "team%2Fann").await?["agent"], "team/ann");
+    let uptime = olga.get(&format!("{AGENTS}/team%2Fann/uptime")).await?.ok()?;
+    assert_eq!((&uptime["agent"], &uptime["sessions"]), (&json!("team/ann"), &json!(1)));
+    slashed.patch(&format!("{AGENTS}/team%2Fann"), &json!({ "tag": "desk" })).await?.ok()?;
     Ok(())
 }
 

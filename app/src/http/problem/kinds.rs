@@ -58,6 +58,12 @@ kinds! {
     HANDOFF_NOT_YOURS, "handoff-not-yours", 403, "The handoff was given by another agent",
         "Only the agent that made an offer can take it back.",
         "Decline it, if it is offered to you.";
+    WEBHOOK_ADDRESS_REFUSED, "webhook-address-refused", 403, "The address of the webhook cannot be called",
+        "Webhooks go to public hosts over https. The host stands for another address, or for none; `detail` says which.",
+        "Give a public address, or have the operator allow this one: see `WEBHOOKS_ALLOWED_HOSTS`.";
+    ALERT_NOT_YOURS, "alert-not-yours", 403, "The alert was raised by somebody else",
+        "An alert is resolved by an orchestrator, or by who raised it.",
+        "Leave it to an orchestrator.";
     NOT_FOUND, "not-found", 404, "There is nothing at this address",
         "The path is not one of the server's.",
         "Compare the path with `/openapi.json`.";
@@ -79,6 +85,15 @@ kinds! {
     HANDOFF_UNKNOWN, "handoff-unknown", 404, "There is no such handoff",
         "No handoff of that id exists in this project, or it was over long ago and removed.",
         "List the handoffs to find the right id.";
+    WEBHOOK_UNKNOWN, "webhook-unknown", 404, "There is no such webhook",
+        "No webhook of that id exists in this project.",
+        "List the webhooks to find the right id.";
+    WEBHOOK_DELIVERY_UNKNOWN, "webhook-delivery-unknown", 404, "There is no such delivery",
+        "The webhook never told of that fact, or it was over more than seven days ago.",
+        "List the deliveries of the webhook.";
+    ALERT_UNKNOWN, "alert-unknown", 404, "There is no such alert",
+        "No alert of that id exists in this project, or it was resolved long ago and removed.",
+        "List the alerts to find the right id.";
     SCHEDULE_UNKNOWN, "schedule-unknown", 404, "There is no such schedule",
         "No schedule of that id exists in this project.",
         "List the schedules to find the right id.";
@@ -139,6 +154,18 @@ kinds! {
     SCHEDULES_FULL, "schedules-full", 409, "There are too many schedules",
         "A project may have 1,000 schedules.",
         "Take away those that are not needed any more.";
+    WEBHOOKS_FULL, "webhooks-full", 409, "There are too many webhooks",
+        "A project may have 100 webhooks.",
+        "Take away those that are not needed any more.";
+    WEBHOOK_NOT_ACTIVE, "webhook-not-active", 409, "The webhook tells nothing now",
+        "It is paused, or was given up because its target failed for too long.",
+        "Resume it first.";
+    WEBHOOK_DELIVERY_PENDING, "webhook-delivery-pending", 409, "The delivery is not over",
+        "It still waits to be told, or is being told.",
+        "Wait until it is delivered or dead.";
+    ALERT_RESOLVED, "alert-resolved", 409, "The alert is resolved",
+        "What is over cannot be taken up.",
+        "Raise a new one if it happens again.";
     TASK_ENDED, "task-ended", 409, "The task has ended",
         "The task has come to another end already.",
         "Look at the task; submit a new one if it has to be done again.";
@@ -238,6 +265,12 @@ kinds! {
         "The line of the project has reached its limit.",
         "Try again after `retry_after_ms`, or ask without waiting. Ask under a new `Idempotency-Key`, or none: the one that \
          was sent replays this refusal.";
+    WEBHOOK_BACKLOG_FULL, "webhook-backlog-full", 429, "Too many deliveries wait",
+        "1,000 deliveries of the webhook wait to be told. Facts are not lost: they wait in their log.",
+        "See to the target, and try again after `retry_after_ms`.";
+    ALERTS_FULL, "alerts-full", 429, "Too many alerts are not resolved",
+        "A project may have 10,000 alerts that are not resolved.",
+        "Resolve those that are over, and try again after `retry_after_ms`.";
     INTERNAL, "internal", 500, "The server has failed",
         "A defect. The request id is the same in the answer and in the server's log.",
         "Report it with the request id. It is not known whether the request took effect; repeat it with the same \
