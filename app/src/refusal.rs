@@ -78,16 +78,7 @@ impl Refusal {
                 AgentRefusal::Denied(_) => "role-too-low",
                 AgentRefusal::WindowTooLong => "invalid-value",
             },
-            Self::Handoff(refusal) => match refusal {
-                HandoffRefusal::Unknown { .. } => "handoff-unknown",
-                HandoffRefusal::NotHeld { .. } => "handoff-not-held",
-                HandoffRefusal::NotOffered { .. } => "handoff-not-offered",
-                HandoffRefusal::NotForYou { .. } | HandoffRefusal::OwnSession { .. } => "handoff-not-for-you",
-                HandoffRefusal::NotGiver { .. } => "handoff-not-yours",
-                HandoffRefusal::Taken { .. } => "handoff-taken",
-                HandoffRefusal::Over { .. } => "handoff-over",
-                HandoffRefusal::Locks(_) => "tokens-used-up",
-            },
+            Self::Handoff(refusal) => handoff_slug(refusal),
             Self::Alert(refusal) => match refusal {
                 AlertRefusal::Unknown { .. } => "alert-unknown",
                 AlertRefusal::Resolved { .. } => "alert-resolved",
@@ -122,27 +113,7 @@ impl Refusal {
                 LockRefusal::UnknownToken { .. } => "token-unknown",
                 LockRefusal::TokensUsedUp => "tokens-used-up",
             },
-            Self::Message(refusal) => match refusal {
-                MessageRefusal::RecipientsUnknown { .. } => "recipients-unknown",
-                MessageRefusal::InboxesFull { .. } => "inbox-full",
-                MessageRefusal::AudienceEmpty { .. } => "audience-empty",
-                MessageRefusal::AudienceTooLarge => "audience-too-large",
-                MessageRefusal::ReplyToNothing => "invalid-value",
-                MessageRefusal::RepliedUnknown { .. } => "reply-unknown",
-                MessageRefusal::TaskNotHeld { .. } => "task-not-held",
-                MessageRefusal::NotOnBehalf { .. } => "not-on-behalf",
-                MessageRefusal::TimePassed { .. } | MessageRefusal::TimeTooFar { .. } => "time-out-of-reach",
-                MessageRefusal::ConversationSlowed { .. } => "conversation-slowed",
-                MessageRefusal::ConversationStopped { .. } => "conversation-stopped",
-                MessageRefusal::ConversationNotStopped { .. } => "conversation-not-stopped",
-                MessageRefusal::NotInInbox { .. } => "message-unknown",
-                MessageRefusal::DeliveryEnded { .. } => "delivery-ended",
-                MessageRefusal::NotOffered { .. } => "not-offered",
-                MessageRefusal::TooManyGroups | MessageRefusal::TooManyGroupsOfAgent { .. } => "groups-full",
-                MessageRefusal::GroupFull { .. } => "group-full",
-                MessageRefusal::NotInGroup { .. } => "not-in-group",
-                MessageRefusal::NotYourMembership { .. } => "not-your-membership",
-            },
+            Self::Message(refusal) => message_slug(refusal),
             Self::Project(refusal) => match refusal {
                 ProjectRefusal::Unknown { .. } => "project-unknown",
                 ProjectRefusal::Exists { .. } => "project-exists",
@@ -279,6 +250,45 @@ impl Refusal {
                 | WorkRefusal::NotPrepared { .. } => false,
             },
         }
+    }
+}
+
+/// As [`Refusal::slug`].
+const fn handoff_slug(refusal: &HandoffRefusal) -> &'static str {
+    match refusal {
+        HandoffRefusal::Unknown { .. } => "handoff-unknown",
+        HandoffRefusal::NotHeld { .. } => "handoff-not-held",
+        HandoffRefusal::NotOffered { .. } => "handoff-not-offered",
+        HandoffRefusal::NotForYou { .. } | HandoffRefusal::OwnSession { .. } => "handoff-not-for-you",
+        HandoffRefusal::NotGiver { .. } => "handoff-not-yours",
+        HandoffRefusal::Taken { .. } => "handoff-taken",
+        HandoffRefusal::Over { .. } => "handoff-over",
+        HandoffRefusal::Locks(_) => "tokens-used-up",
+    }
+}
+
+/// As [`Refusal::slug`].
+const fn message_slug(refusal: &MessageRefusal) -> &'static str {
+    match refusal {
+        MessageRefusal::RecipientsUnknown { .. } => "recipients-unknown",
+        MessageRefusal::InboxesFull { .. } => "inbox-full",
+        MessageRefusal::AudienceEmpty { .. } => "audience-empty",
+        MessageRefusal::AudienceTooLarge => "audience-too-large",
+        MessageRefusal::ReplyToNothing => "invalid-value",
+        MessageRefusal::RepliedUnknown { .. } => "reply-unknown",
+        MessageRefusal::TaskNotHeld { .. } => "task-not-held",
+        MessageRefusal::NotOnBehalf { .. } => "not-on-behalf",
+        MessageRefusal::TimePassed { .. } | MessageRefusal::TimeTooFar { .. } => "time-out-of-reach",
+        MessageRefusal::ConversationSlowed { .. } => "conversation-slowed",
+        MessageRefusal::ConversationStopped { .. } => "conversation-stopped",
+        MessageRefusal::ConversationNotStopped { .. } => "conversation-not-stopped",
+        MessageRefusal::NotInInbox { .. } => "message-unknown",
+        MessageRefusal::DeliveryEnded { .. } => "delivery-ended",
+        MessageRefusal::NotOffered { .. } => "not-offered",
+        MessageRefusal::TooManyGroups | MessageRefusal::TooManyGroupsOfAgent { .. } => "groups-full",
+        MessageRefusal::GroupFull { .. } => "group-full",
+        MessageRefusal::NotInGroup { .. } => "not-in-group",
+        MessageRefusal::NotYourMembership { .. } => "not-your-membership",
     }
 }
 

@@ -8,8 +8,8 @@ mod source;
 use source::{Source, needs, sources};
 
 /// The contexts. Each is a module of its name in every layer.
-const CONTEXTS: [&str; 9] =
-    ["agents", "alerts", "audit", "events", "idempotency", "identity", "locks", "webhooks", "work"];
+const CONTEXTS: [&str; 10] =
+    ["agents", "alerts", "audit", "events", "handoffs", "idempotency", "identity", "locks", "webhooks", "work"];
 
 /// The layers, and where each keeps the module of a context (`*`).
 const LAYERS: [(&str, &str); 6] = [
@@ -22,9 +22,8 @@ const LAYERS: [(&str, &str); 6] = [
 ];
 
 /// Contexts that need no module of their own in a layer: context, layer, reason.
-const NOT_WHOLE: [(&str, &str, &str); 1] = [
-    ("idempotency", "app", "the executor replays and records for every change; it is no use case of its own"),
-];
+const NOT_WHOLE: [(&str, &str, &str); 1] =
+    [("idempotency", "app", "the executor replays and records for every change; it is no use case of its own")];
 
 /// Modules of the inner layers that are no contexts: layer, module, what it is.
 const SHARED: [(&str, &str, &str); 7] = [

@@ -114,6 +114,14 @@ const FORGOTTEN: &str = "facts_forgotten";
 
 const MARK_COLUMNS: [Column; 3] = [("project_id", Kind::Text), ("commit_number", Kind::Int), ("number", Kind::Int)];
 
+/// The least transaction on PostgreSQL that may still commit facts after the snapshot of this statement; everything before
+/// it is settled. Snapshots are of the whole cluster: who is at work in another database is told by the activity, which is
+/// read after the snapshot. Whoever ended in between is found there no more, and is waited for once more.
+const SETTLED_BEFORE: &str = "coalesce((SELECT x FROM pg_snapshot_xip(pg_current_snapshot()) AS x WHERE NOT EXISTS (\
+     SELECT FROM pg_stat_get_activity(NULL) AS a WHERE a.backend_xid::text::bigint = x::text::bigint & 4294967295 \
+     AND a.datid <> (SELECT oid FROM pg_database WHERE datname = current_database())) ORDER BY x LIMIT 1), \
+     pg_snapshot_xmax(pg_current_snapshot()))";
+
 /// How a database speaks of the places of facts.
 struct FactWords {
     commit: &'static str,
@@ -121,13 +129,13 @@ struct FactWords {
     /// Whether a fact stands after the position `$2`, `$3`.
     after: &'static str,
     /// Whether everything before a fact is committed or never will be.
-    settled: &'static str,
+    settled: String,
     order: &'static str,
-    horizon: &'static str,
+    horizon: String,
     /// Looks for a fact that is committed and not settled; `None` where there is never one.
-    unsettled: Option<&'static str>,
+    unsettled: Option<String>,
     /// Looks for the newest settled fact of each project of `$1`.
-    newest: &'static str,
+    newest: String,
 }
 
 impl Dialect {
@@ -140,30 +148,32 @@ impl Dialect {
                 commit: "xid::text::bigint",
                 number: "seq",
                 after: "(xid, seq) > ($2::text::xid8, $3)",
-                settled: "xid < pg_snapshot_xmin(pg_current_snapshot())",
+                settled: format!("xid < {SETTLED_BEFORE}"),
                 order: "xid, seq",
-                horizon: "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS commit_number, \
-                     0::bigint AS number",
-                unsettled: Some(
+                horizon: format!("SELECT ({SETTLED_BEFORE})::text::bigint AS commit_number, 0::bigint AS number"),
+                unsettled: Some(format!(
                     "SELECT xid::text::bigint AS commit_number, seq AS number FROM facts \
-                     WHERE project_id = $1 AND xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1",
-                ),
-                newest: "SELECT r.value AS project_id, found.commit_number, found.number FROM unnest($1) AS r(value) \
+                     WHERE project_id = $1 AND xid >= {SETTLED_BEFORE} LIMIT 1"
+                )),
+                newest: format!(
+                    "SELECT r.value AS project_id, found.commit_number, found.number FROM unnest($1) AS r(value) \
                      CROSS JOIN LATERAL (SELECT xid::text::bigint AS commit_number, seq AS number FROM facts \
-                     WHERE project_id = r.value AND xid < pg_snapshot_xmin(pg_current_snapshot()) \
-                     ORDER BY xid DESC, seq DESC LIMIT 1) AS found",
+                     WHERE project_id = r.value AND xid < {SETTLED_BEFORE} ORDER BY xid DESC, seq DESC LIMIT 1) AS found"
+                ),
             },
             _ => FactWords {
                 commit: "0",
                 number: "seq",
                 after: "seq > CASE CAST($2 AS INTEGER) WHEN 0 THEN $3 ELSE 9223372036854775807 END",
-                settled: "true",
+                settled: "true".to_owned(),
                 order: "seq",
-                horizon: "SELECT 0 AS commit_number, seq AS number FROM sqlite_sequence WHERE name = 'facts'",
+                horizon: "SELECT 0 AS commit_number, seq AS number FROM sqlite_sequence WHERE name = 'facts'"
+                    .to_owned(),
                 unsettled: None,
                 newest: "SELECT project_id, commit_number, number FROM (SELECT r.value AS project_id, \
                      0 AS commit_number, (SELECT max(seq) FROM facts WHERE project_id = r.value) AS number \
-                     FROM json_each($1) AS r) WHERE number IS NOT NULL",
+                     FROM json_each($1) AS r) WHERE number IS NOT NULL"
+                    .to_owned(),
             },
         }
     }

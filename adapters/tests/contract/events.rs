@@ -1,6 +1,6 @@
 //! The log of facts.
 
-use crate::harness::{TestStore, default_project};
+use crate::harness::{Kind, Place, TestStore, default_project};
 use crate::on_every_store;
 use crate::samples::*;
 use chrono::TimeDelta;
@@ -255,6 +255,21 @@ async fn who_commits_last_is_not_missed_though_it_wrote_first(store: Arc<TestSto
     assert!(numbers[0] < numbers[1], "who had gone on from the number of what was seen early had missed the first");
 }
 
+/// What goes on in another database of the cluster is nobody's concern.
+async fn who_is_at_work_elsewhere_holds_nobody_up(store: Arc<TestStore>) {
+    let elsewhere = TestStore::open(Arc::new(Place::make(Kind::Postgres).await)).await;
+    let door = elsewhere.locking_door().await;
+    let mut held = door.begin().await.unwrap();
+    held.facts_append(&[fact(&store, "elsewhere")]).await.unwrap();
+    let horizon = store.begin_read().await.facts_horizon().await.unwrap();
+    let here = fact(&store, "here");
+    append(&store, std::slice::from_ref(&here)).await;
+    assert_eq!(read_up_to(store.store(), &default_project(), &mut None, 1).await, [here]);
+    assert!(store.begin_read().await.facts_horizon().await.unwrap() > horizon);
+    held.commit().await.unwrap();
+    elsewhere.give_back().await;
+}
+
 async fn who_gives_up_holds_nobody_up(store: Arc<TestStore>) {
     let door = store.locking_door().await;
     let mut held = door.begin().await.unwrap();
@@ -280,10 +295,15 @@ on_every_store!(
 );
 
 mod many_transactions {
-    use super::{who_commits_last_is_not_missed_though_it_wrote_first, who_gives_up_holds_nobody_up};
+    use super::{
+        who_commits_last_is_not_missed_though_it_wrote_first, who_gives_up_holds_nobody_up,
+        who_is_at_work_elsewhere_holds_nobody_up,
+    };
 
     crate::on_every_store!(@ postgres Postgres
-        who_commits_last_is_not_missed_though_it_wrote_first who_gives_up_holds_nobody_up);
+        who_commits_last_is_not_missed_though_it_wrote_first who_gives_up_holds_nobody_up
+        who_is_at_work_elsewhere_holds_nobody_up);
     crate::on_every_store!(@ optimistic Optimistic
-        who_commits_last_is_not_missed_though_it_wrote_first who_gives_up_holds_nobody_up);
+        who_commits_last_is_not_missed_though_it_wrote_first who_gives_up_holds_nobody_up
+        who_is_at_work_elsewhere_holds_nobody_up);
 }

@@ -105,6 +105,13 @@ impl TestStore {
         }
     }
 
+    /// Drops what the store stands on, for a second one in a case.
+    pub(crate) async fn give_back(self) {
+        let Self { store, place, .. } = self;
+        drop(store);
+        place.give_back().await;
+    }
+
     /// Closes the store and opens it again, as a restart would. In memory nothing would be left, so it stays open.
     pub(crate) async fn reopen(self) -> Self {
         let Self { store, place, clock, ids } = self;

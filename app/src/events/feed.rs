@@ -11,7 +11,7 @@ mod reader;
 
 pub use follower::{Facts, Follower, Gap, GapCause, News};
 pub use limits::{Crowded, FOLLOWERS_MAX, FOLLOWERS_PER_AGENT_MAX};
-pub use page::{Page, Told, Write};
+pub use page::{PAGE_BYTES_MAX, Page, Told, Write};
 
 use crate::call::Call;
 use crate::executor::Executor;

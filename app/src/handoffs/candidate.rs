@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use chrono::{DateTime, Utc};
+use domain::agents::record::AgentRecord;
 use domain::handoffs::Candidate;
 use domain::ids::AgentId;
 use domain::work::name::Capability;
@@ -31,6 +32,6 @@ pub(super) async fn recorded(
     agent: &AgentId,
 ) -> Result<BTreeSet<Capability>, StoreError> {
     let records = uow.agents_look(&call.project, std::slice::from_ref(agent)).await?;
-    let registered = records.into_iter().filter(|record| record.is_registered());
+    let registered = records.into_iter().filter(AgentRecord::is_registered);
     Ok(registered.flat_map(|record| record.capabilities).collect())
 }

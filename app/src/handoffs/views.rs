@@ -8,7 +8,7 @@ use crate::locks::views::ModeView;
 use chrono::{DateTime, Utc};
 use domain::handoffs::content::{Content, Item, Lists};
 use domain::handoffs::{Handoff, Moved, MovedLock, MovedTask, Offer, State, Status};
-use domain::locks::lease::Holder;
+use domain::locks::lease::{Holder, Token};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Enum, Object};
 
@@ -216,7 +216,7 @@ impl From<Handoff> for HandoffView {
             from_session: from.session.map(Into::into),
             summary: summary.into(),
             offer: offer.into(),
-            locks: to_move.locks.into_iter().map(|token| token.value()).collect(),
+            locks: to_move.locks.into_iter().map(Token::value).collect(),
             tasks: to_move
                 .tasks
                 .into_iter()

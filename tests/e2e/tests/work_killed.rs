@@ -4,17 +4,12 @@
 //! On PostgreSQL the server dies before it hears that its commit went through. On SQLite, which is part of the server,
 //! it dies with its answer on the way.
 
-use e2e::audit::Watch;
-use e2e::client::{Client, Reply};
-use e2e::logs::note;
-use e2e::relay::Relay;
-use e2e::rows::Census;
-use e2e::server::Server;
+use e2e::client::Client;
 use e2e::store::Store;
+use e2e::survival::{Survived, survives};
 use e2e::work::{Claimed, task};
 use e2e::{Fault, Outcome, on_both_stores};
-use reqwest::Url;
-use serde_json::{Value, json};
+use serde_json::json;
 
 on_both_stores! {
     a_submission_that_nobody_heard_of_happened_once
@@ -33,66 +28,6 @@ async fn prepared<T>(store: &Store, prepares: impl AsyncFnOnce(&Client, &Client)
     let ready = prepares(&alice, &bob).await?;
     server.stop().await?;
     Ok(ready)
-}
-
-/// What became of a request.
-struct Survived {
-    /// The server that was started after the crash.
-    server: Server,
-    /// What came of asking again, twice.
-    again: [Reply; 2],
-    /// The lines that came of all of it.
-    told: Vec<String>,
-    /// The rows that came of all of it.
-    rows: String,
-}
-
-/// Bob asks for something and the server is killed after it has come true. Then he asks twice more.
-async fn survives(store: &Store, path: &str, body: &Value) -> Outcome<Survived> {
-    let mut before = store.serve().await?;
-    let (mut rows, mut log) = (Census::new(store).await?, Watch::new(before.agent("olga")?).await?);
-    before.stop().await?;
-
-    let launch = before.launch();
-    let mut relay;
-    let mut victim;
-    let bob = if let Some(database) = store.database() {
-        let mut dsn = Url::parse(&database.dsn)?;
-        let host = dsn.host_str().unwrap_or_default();
-        relay = Relay::open(&format!("{host}:{}", dsn.port().unwrap_or(5432))).await?;
-        let near: Url = format!("postgres://{}", relay.address()).parse()?;
-        dsn.set_port(near.port()).map_err(|()| Fault::new("a connection string without a port"))?;
-        victim = launch.clone().postgres(dsn.as_str()).start().await?;
-        victim.agent("bob")?
-    } else {
-        victim = launch.start().await?;
-        relay = Relay::open(&victim.address()).await?;
-        victim.agent("bob")?.at(&format!("http://{}", relay.address()))
-    };
-    let bob = bob.once("the-same");
-    let victim = &mut victim;
-    let breaking = async move {
-        relay
-            .keep_back_when(async || {
-                let records = "SELECT key FROM idempotency_records WHERE key = 'the-same' AND agent_id = 'bob'";
-                Ok(!store.texts(records).await?.is_empty())
-            })
-            .await?;
-        // With the relay goes what it has kept back.
-        victim.kill().await
-    };
-    let (unheard, broken) = tokio::join!(bob.post(path, body), breaking);
-    broken?;
-    assert!(unheard.is_err(), "the server answered before it was killed: {unheard:?}");
-    note(format_args!("killed; the rows say {}", store.texts("SELECT status FROM task_states").await?.join(" ")));
-
-    let server = launch.start().await?;
-    let bob = server.agent("bob")?.once("the-same");
-    let again = [bob.post(path, body).await?, bob.post(path, body).await?];
-    assert_eq!(again[0].text, again[1].text, "asked twice more");
-    log.move_to(server.agent("olga")?);
-    let (told, rows) = (log.told().await?, rows.change().await?);
-    Ok(Survived { server, again, told, rows })
 }
 
 async fn a_submission_that_nobody_heard_of_happened_once(store: Store) -> Outcome {

@@ -3,7 +3,7 @@
 use crate::sea::clock::to_us;
 use crate::sea::dialect::{Dialect, Kind};
 use chrono::{DateTime, Utc};
-use domain::handoffs::listing::{HandoffCursor, HandoffFilter};
+use domain::handoffs::listing::{HandoffCursor, HandoffFilter, SearchWords};
 use domain::handoffs::{Candidate, Status};
 use domain::ids::{AgentId, ProjectId};
 use domain::page::PageSize;
@@ -51,7 +51,7 @@ impl Query {
             Some(Status::Expired) => query.and(|n| format!("(status = 'expired' OR due_us <= {n})"), to_us(now)),
             Some(status) => query.and(|n| format!("status = {n}"), status.as_str()),
         }
-        for word in words.iter().flat_map(|words| words.iter()) {
+        for word in words.iter().flat_map(SearchWords::iter) {
             query.and(|n| format!("{}(words, {n}) > 0", dialect.position()), word);
         }
         if let Some(candidate) = offered_to {

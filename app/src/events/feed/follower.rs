@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use domain::events::{Fact, FactFilter, Position};
 use domain::ids::ProjectId;
 use ports::store::StoreError;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -21,6 +22,8 @@ pub struct Follower {
     gap: Option<Gap>,
     /// Whether what was deleted before this follower began is none of its business.
     is_from_start: bool,
+    /// What it has read by itself and not gone over yet.
+    own: VecDeque<Page>,
     /// The pages that are handed out; `None` while it reads by itself.
     pages: Option<broadcast::Receiver<Arc<Page>>>,
     _place: Place,
@@ -118,7 +121,7 @@ impl Follower {
             Beginning::After(after) => (after, None),
         };
         let is_from_start = from == Beginning::Start || gap.is_some();
-        Self { core, project, filter, position, gap, is_from_start, pages: None, _place: place }
+        Self { core, project, filter, position, gap, is_from_start, own: VecDeque::new(), pages: None, _place: place }
     }
 
     /// Everything up to here was passed: who goes on from here later misses nothing and gets nothing twice.
@@ -154,7 +157,11 @@ impl Follower {
                 return Ok(Some(News::Gap(gap)));
             }
             let facts = match &mut self.pages {
-                None => self.catch_up().await?,
+                _ if !self.own.is_empty() => self.own.pop_front().and_then(|page| self.pass(Arc::new(page))),
+                None => {
+                    self.catch_up().await?;
+                    None
+                }
                 Some(pages) => match pages.try_recv() {
                     Ok(page) => self.pass(page),
                     Err(TryRecvError::Empty) => return Ok(None),
@@ -172,17 +179,17 @@ impl Follower {
     }
 
     /// Reads a page from the store, or joins those whom it is read for.
-    async fn catch_up(&mut self) -> Result<Option<Facts>, StoreError> {
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
         let (pages, tail) = self.core.join(&self.project).await?;
         if self.position >= tail {
             (self.pages, self.is_from_start) = (Some(pages), false);
-            return Ok(None);
+            return Ok(());
         }
         let (facts, forgotten) = self.read().await?;
         if let Some(forgotten) = forgotten.filter(|forgotten| *forgotten > self.position && !self.is_from_start) {
             let gap = Gap { after: self.position, goes_on_after: forgotten, cause: GapCause::Forgotten };
             self.gap = Some(gap);
-            return Ok(None);
+            return Ok(());
         }
         // From here on it matters what is deleted.
         self.is_from_start = false;
@@ -191,11 +198,11 @@ impl Follower {
             // What it has read now and what is handed out from here on is all there is; both may have some of it.
             self.pages = Some(pages);
         }
-        let passed = Page::write(facts, self.core.write).and_then(|page| self.pass(Arc::new(page)));
-        if is_all {
+        self.own = Page::write(facts, self.core.write).into();
+        if is_all && self.own.is_empty() {
             self.position = self.position.max(tail);
         }
-        Ok(passed)
+        Ok(())
     }
 
     /// Reads the next facts, and how far those before them were deleted.

@@ -101,9 +101,8 @@ impl Reader {
         let is_full = facts.len() >= PAGE_FACTS_MAX as usize;
         let is_unsettled = !is_full && uow.facts_unsettled(&self.project).await?;
         drop(uow);
-        if let Some(page) = Page::write(facts, self.core.write)
-            && let Some(last) = page.last()
-        {
+        for page in Page::write(facts, self.core.write) {
+            let Some(last) = page.last() else { continue };
             let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
             // An error means that nobody follows at this moment.
             let _ = self.pages.send(Arc::new(page));

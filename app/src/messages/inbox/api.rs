@@ -5,10 +5,11 @@ use crate::executor::Executor;
 use crate::http::cursor;
 use crate::http::json_body::JsonBody;
 use crate::http::problem::Problem;
-use crate::identity::security::Auth;
+use crate::identity::security::{Auth, FrontDoor};
 use crate::messages::bodies::{MessagesBody, ReceiveBody, ReturnBody};
 use crate::messages::inbox::commands::{AreAcknowledged, ReturnMessages, SayOfMessages, WereRead};
 use crate::messages::inbox::receive::{ReceiveMessages, ReceiveRequest};
+use crate::messages::inbox::stream::{InboxStream, MailStream, StreamTerms};
 use crate::messages::queries::MessageQueries;
 use crate::messages::views::{
     InboxMessageView, InboxPageView, ReceivedMessagesView, ReceivedView, SaidView, UnreadView,
@@ -16,9 +17,12 @@ use crate::messages::views::{
 use crate::refusal::CallError;
 use domain::messages::inbox::{ReceiveCount, ReturnDelay, Visibility};
 use domain::messages::message::Number;
+use poem::web::Data;
+use poem::{Body, Request};
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The operations on the caller's inbox.
@@ -60,6 +64,35 @@ impl InboxApi {
         let (messages, now) = self.receive.receive(&call, &request).await?;
         let messages = messages.into_iter().filter_map(|in_hand| ReceivedView::new(in_hand, now)).collect();
         Ok(Json(ReceivedMessagesView { messages }))
+    }
+
+    /// Receive messages as they come
+    ///
+    /// As to receive them, again and again, as a stream that stays open (server-sent events): each message is an event
+    /// `message` with a message in hand as its data, and the last one `end` says why the server ends it. No more of them
+    /// than `max_in_hand` are in the hands of your session at a time: say that you have read or acknowledged them, answer
+    /// them, or return them. While it is open, the session lives.
+    #[oai(path = "/stream", method = "get", operation_id = "stream_inbox")]
+    async fn stream(
+        &self,
+        Auth(call): Auth,
+        request: &Request,
+        door: Data<&Arc<FrontDoor>>,
+        /// For how long each message is in your hands, 5 to 3,600 seconds; 60 if left out.
+        #[oai(validator(minimum(value = "5"), maximum(value = "3600")))]
+        visibility_seconds: Query<Option<u32>>,
+        /// How many may be in the hands of your session, 1 to 50; 10 if left out.
+        #[oai(validator(minimum(value = "1"), maximum(value = "50")))]
+        max_in_hand: Query<Option<u32>>,
+    ) -> Result<InboxStream, Problem> {
+        let visibility = visibility_seconds.0.map_or(Ok(Visibility::DEFAULT), Visibility::try_new);
+        let visibility = visibility.map_err(|error| Problem::invalid("visibility_seconds", &error))?;
+        let in_hand_max = max_in_hand.0.map_or(Ok(ReceiveCount::DEFAULT), ReceiveCount::try_new);
+        let in_hand_max = in_hand_max.map_err(|error| Problem::invalid("max_in_hand", &error))?;
+        let pass = door.pass(request, &call)?;
+        let terms = StreamTerms { visibility, in_hand_max };
+        let stream = MailStream::open(self.receive.clone(), call, terms, pass).await?;
+        Ok(InboxStream::new(Body::from_bytes_stream(stream.into_parts())))
     }
 
     /// Say that messages were read

@@ -9,7 +9,7 @@ use domain::identity::principal::Action;
 use domain::ids::{AgentId, MessageId, ProjectId, SessionId};
 use domain::messages::audience::Recipient;
 use domain::messages::changes::Changes;
-use domain::messages::delivery::{Delivery, DeliveryStatus};
+use domain::messages::delivery::{Delivery, DeliveryState, DeliveryStatus};
 use domain::messages::inbox::{
     Inbox, LOOK_ROWS_MAX, OPEN_ROWS_MAX, Receive, Received, ReturnDelay, acknowledge, give_back, made, mark_read,
     next_visible_at, receive,
@@ -78,6 +78,8 @@ pub(super) struct Look {
     pub(super) next_at: Option<DateTime<Utc>>,
     /// Who looks.
     pub(super) recipient: Recipient,
+    /// How many messages the session has in hand.
+    pub(super) in_hand: usize,
 }
 
 /// Decides on a receive. In a unit of work that only reads, it tells what there would be to have.
@@ -98,8 +100,13 @@ pub(super) async fn look(
     let broadcasts = uow.broadcasts_after(project, &recipient.listenings(), numbers, LOOK_ROWS_MAX).await?;
     let open = uow.deliveries_open(project, agent, last_number, OPEN_ROWS_MAX).await?;
     let next_at = next_visible_at(&open, now);
+    let in_hand = open.iter().filter(|delivery| is_in_hand(delivery, &command.session, now)).count();
     let received = receive(command, &recipient, Inbox { now, mailbox, last_number, broadcasts, open });
-    Ok(Ok(Look { received, now, next_at, recipient }))
+    Ok(Ok(Look { received, now, next_at, recipient, in_hand }))
+}
+
+fn is_in_hand(delivery: &Delivery, session: &SessionId, now: DateTime<Utc>) -> bool {
+    matches!(&delivery.state, DeliveryState::Offered { session: holder, until } if holder == session && now < *until)
 }
 
 /// What a recipient can say about a message.

@@ -59,6 +59,21 @@ impl ReceiveMessages {
         Self { executor, post, stopping }
     }
 
+    /// What runs every change.
+    pub(super) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// Whether the server is to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Waits until the server is to stop.
+    pub(super) async fn stopped(&self) {
+        self.stopping.cancelled().await;
+    }
+
     /// Takes messages out of the caller's inbox, waiting for as long as asked until there is one. Answers them, and the
     /// store's clock.
     pub async fn receive(
@@ -67,7 +82,7 @@ impl ReceiveMessages {
         request: &ReceiveRequest,
     ) -> Result<(Vec<InHand>, DateTime<Utc>), CallError> {
         let deadline = Instant::now() + request.wait;
-        let mut mail = if request.wait.is_zero() { None } else { Some(self.post.listen(&call.project).await?) };
+        let mut mail = if request.wait.is_zero() { None } else { Some(self.listen(call).await?) };
         let mut is_first = true;
         loop {
             let is_last = Instant::now() >= deadline || self.stopping.is_cancelled();
@@ -102,14 +117,19 @@ impl ReceiveMessages {
     }
 
     /// What there would be to have.
-    async fn peek(&self, call: &Call, request: &ReceiveRequest, session: &SessionId) -> Result<Look, CallError> {
+    pub(super) async fn peek(
+        &self,
+        call: &Call,
+        request: &ReceiveRequest,
+        session: &SessionId,
+    ) -> Result<Look, CallError> {
         let mut uow = self.executor.store().begin_read().await?;
         let command = asked(request, session.clone());
         let looked = look(uow.as_mut(), &call.project, &call.principal.agent, &command).await?;
         Ok(looked.map_err(Refusal::from)?)
     }
 
-    async fn take(
+    pub(super) async fn take(
         &self,
         call: &Call,
         request: &ReceiveRequest,
@@ -125,7 +145,13 @@ impl ReceiveMessages {
         Ok(self.executor.execute(call, &command).await?.answer)
     }
 
-    async fn wait(&self, mail: Option<&mut Listener>, ahead: &Look, deadline: Instant) {
+    /// Listens for mail in the project of a call.
+    pub(super) async fn listen(&self, call: &Call) -> Result<Listener, CallError> {
+        Ok(self.post.listen(&call.project).await?)
+    }
+
+    /// Waits for something to receive, or until it is to be looked again.
+    pub(super) async fn wait(&self, mail: Option<&mut Listener>, ahead: &Look, deadline: Instant) {
         let patience = deadline.saturating_duration_since(Instant::now()).min(REFRESH);
         // A millisecond on top, so that it is not looked at just before it comes.
         let until = |at: DateTime<Utc>| (at - ahead.now + TimeDelta::milliseconds(1)).to_std().unwrap_or_default();
@@ -144,7 +170,7 @@ impl ReceiveMessages {
     }
 
     /// Adds to what was taken what is to be read: it never changes, so it is read after the commit.
-    async fn hand_out(&self, call: &Call, taken: Taken) -> Result<(Vec<InHand>, DateTime<Utc>), CallError> {
+    pub(super) async fn hand_out(&self, call: &Call, taken: Taken) -> Result<(Vec<InHand>, DateTime<Utc>), CallError> {
         let Taken { offered, now } = taken;
         if offered.is_empty() {
             return Ok((Vec::new(), now));

@@ -51,7 +51,7 @@ fn the_taker_has_it_under_a_greater_token_and_the_giver_is_told_so() {
     for late in [board.renew("ann/1", given.token, 60).map(drop), board.release("ann/1", &[given.token]).map(drop)] {
         let Err(LockRefusal::Stale { stale }) = late else { panic!("not stale: {late:?}") };
         assert_eq!(stale[0].ended.ending, Ending::HandedOver { to: agent("bob"), handoff: HANDOFF });
-        assert_eq!(stale[0].holders_now, [taken.clone()], "who holds it now is told");
+        assert_eq!(stale[0].holders_now, std::slice::from_ref(&taken), "who holds it now is told");
     }
     assert!(board.renew("bob/1", taken.token, 60).is_ok());
     assert!(board.release("bob/1", &[taken.token]).is_ok());

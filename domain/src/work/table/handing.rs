@@ -38,9 +38,9 @@ impl WorkTable {
         if lease.token != token {
             return Err(Stays::Ended);
         }
-        let lacks = task.terms.requires.lacks(to, &task.terms.submitted_by);
-        if !lacks.is_empty() {
-            return Err(Stays::TakerLacks { lacks });
+        let missing = task.terms.requires.lacks(to, &task.terms.submitted_by);
+        if !missing.is_empty() {
+            return Err(Stays::TakerLacks { lacks: missing });
         }
         for lock in &lease.locks {
             if let Err(stays @ (Stays::TakerHolds { .. } | Stays::Tied { .. })) = locks.handable(*lock, passage) {
