@@ -47,7 +47,7 @@ struct Warm {
 const WARM_MAX: usize = 2;
 
 /// How long a connection is kept out of the pool, which looks after its age.
-const WARM_FOR: Duration = Duration::from_secs(60);
+const WARM_FOR: Duration = Duration::from_mins(1);
 
 /// How long after a failure nobody tries again. Whoever waited for a turn meanwhile need not wait for another attempt.
 const HOLD_OFF: Duration = Duration::from_millis(200);

@@ -38,7 +38,7 @@ pub(super) fn task_cells<'a>(
         project.as_str().into(),
         id.uuid().into(),
         to_us(terms.submitted_at).into(),
-        terms.parent.map(|parent| parent.uuid()).into(),
+        terms.parent.map(TaskId::uuid).into(),
         terms.submitted_by.as_str().into(),
         to_text(&**terms)?.into(),
         title.as_str().into(),
