@@ -267,3 +267,47 @@ fn push_quoted(to: &mut String, text: &str) {
     to.push_str(rest);
     to.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sea::dialect::Kind;
+    use serde_json::json;
+
+    const COLUMNS: [Column; 3] = [("name", Kind::Text), ("n", Kind::Int), ("id", Kind::Uuid)];
+
+    fn rows(count: i64) -> Batch<'static> {
+        Batch::new(&COLUMNS, (0..count).map(|n| ["a".into(), n.into(), Cell::Null]))
+    }
+
+    #[test]
+    fn json_says_what_the_fields_say() {
+        let text = "a \"quoted\" \\ back\\slash\u{0}\n\u{1f}ü🔑\u{7f}";
+        let columns: [Column; 4] =
+            [("text", Kind::Text), ("is", Kind::Bool), ("bytes", Kind::Bytes), ("id", Kind::Uuid)];
+        let cells = [text.into(), true.into(), Cell::Bytes(&[0, 255, 16]), Uuid::from_u128(7).into()];
+        let said: serde_json::Value = super::json(&columns, &cells).parse().unwrap();
+        let id = "00000000000000000000000000000007";
+        assert_eq!(said, json!([{ "text": text, "is": true, "bytes": "00ff10", "id": id }]));
+    }
+
+    #[test]
+    fn sqlite_gets_every_row_once_and_the_other_arguments_behind_them() {
+        let dialect = Dialect(DbBackend::Sqlite);
+        for (count, sizes) in [(1, vec![1]), (5, vec![6]), (64, vec![64]), (65, vec![64, 1]), (133, vec![64, 64, 6])] {
+            let statements = dialect.over("DELETE FROM t WHERE n = $2", rows(count), &["last".into()]);
+            assert_eq!(statements.iter().map(|(_, rows)| *rows).sum::<u64>(), count.unsigned_abs());
+            for ((statement, rows), size) in statements.iter().zip(&sizes) {
+                let values = statement.values.clone().unwrap().0;
+                assert_eq!(values.len(), size * COLUMNS.len() + 1);
+                assert_eq!(statement.sql.matches("(?,?,?)").count(), *size);
+                assert!(statement.sql.ends_with(&format!("n = ${}", values.len())), "{}", statement.sql);
+                assert_eq!(values.last(), Some(&"last".into()));
+                let named = values.iter().step_by(COLUMNS.len()).filter(|name| **name == "a".into()).count();
+                assert_eq!(named as u64, *rows);
+            }
+            assert_eq!(statements.len(), sizes.len());
+        }
+        assert!(dialect.over("", rows(0), &[]).is_empty());
+    }
+}
