@@ -91,7 +91,7 @@ impl EventsApi {
         limit: Query<Option<u32>>,
     ) -> Result<EventsAnswer, Problem> {
         let beginning = beginning(last_event_id.0.as_deref(), after.0.as_deref(), from.0)?;
-        let filter = filter(context.0, kind.0, subject.0, agent.0)?;
+        let filter = filter(context.0, kind.0, subject.0, &agent.0)?;
         let follower = self.feeds.follow(&call, beginning, filter).await?;
         let pass = door.pass(request, &call)?;
         if wants_stream(request) {
@@ -179,7 +179,7 @@ fn filter(
     contexts: Vec<String>,
     kinds: Vec<String>,
     subjects: Vec<String>,
-    agents: Vec<String>,
+    agents: &[String],
 ) -> Result<FactFilter, Problem> {
     let agents: Result<BTreeSet<AgentId>, _> = agents.iter().map(|agent| AgentId::parse(agent)).collect();
     let agents = agents.map_err(|error| Problem::invalid("agent", &error))?;

@@ -125,7 +125,7 @@ impl Listener {
     pub async fn beat(&mut self) {
         if self.beats.changed().await.is_err() {
             // The other end is kept for as long as this one is.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

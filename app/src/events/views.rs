@@ -191,5 +191,7 @@ pub fn end_event(end: End) -> BytesMut {
 }
 
 fn put(out: &mut BytesMut, parts: &[&str]) {
-    parts.iter().for_each(|part| out.put_slice(part.as_bytes()));
+    for part in parts {
+        out.put_slice(part.as_bytes());
+    }
 }

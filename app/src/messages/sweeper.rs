@@ -2,13 +2,17 @@
 //! right about them.
 
 use crate::call::Call;
-use crate::executor::{Command, Decision, Executor, Scene};
+use crate::executor::{Command, Decision, Executor, Happening, Scene};
 use crate::messages::{happenings, recipients};
 use crate::refusal::CallError;
 use async_trait::async_trait;
 use domain::identity::principal::Action;
 use domain::ids::{AgentId, MessageId, ProjectId};
-use domain::messages::sweep::{Overdue, SWEEP_ROWS_MAX, sweep};
+use domain::messages::changes::Changes;
+use domain::messages::delivery::Delivery;
+use domain::messages::inbox::OPEN_ROWS_MAX;
+use domain::messages::sweep::{self, Overdue, SWEEP_ROWS_MAX, sweep};
+use ports::messages::MailHead;
 use ports::store::{StoreError, UnitOfWork};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -76,16 +80,42 @@ impl Command for SweepDeliveries {
         // They may have changed before their mailboxes were locked.
         let deliveries = uow.deliveries_due(project, head.now, SWEEP_ROWS_MAX).await?;
         let deliveries: Vec<_> = deliveries.into_iter().filter(|it| agents.contains(&it.recipient)).collect();
-        let ids: BTreeSet<MessageId> = deliveries.iter().map(|delivery| delivery.message).collect();
-        let messages = uow.messages_load(project, &ids.into_iter().collect::<Vec<_>>()).await?;
-        let senders: BTreeSet<AgentId> = messages.iter().filter_map(|it| it.sender.agent().cloned()).collect();
-        let senders = recipients::of(uow, project, &senders.into_iter().collect::<Vec<_>>()).await?;
-        let senders = senders.into_iter().map(|sender| sender.agent).collect();
-        let overdue = Overdue { now: head.now, last_number: head.last_number, deliveries, messages, senders };
-        let changes = sweep(overdue, &self.fresh);
-        if !changes.is_empty() {
-            uow.mail_save(project, &changes).await?;
-        }
-        Ok(Decision::answered((), happenings::of(&changes, true)))
+        let changes = sweep(overdue(uow, project, head, deliveries).await?, &self.fresh);
+        Ok(Decision::answered((), saved(uow, project, &changes).await?))
     }
+}
+
+/// Ends what an agent has not taken, since it is deregistered in this unit of work; answers what is to be told.
+pub async fn abandon(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    agent: &AgentId,
+    fresh: &[MessageId],
+) -> Result<Vec<Happening>, StoreError> {
+    let Some(head) = uow.mail_head_lock(project).await? else { return Ok(Vec::new()) };
+    uow.mailboxes_lock(project, std::slice::from_ref(agent)).await?;
+    let deliveries = uow.deliveries_open(project, agent, head.last_number, OPEN_ROWS_MAX).await?;
+    let changes = sweep::abandon(overdue(uow, project, head, deliveries).await?, fresh);
+    saved(uow, project, &changes).await
+}
+
+async fn overdue(
+    uow: &mut dyn UnitOfWork,
+    project: &ProjectId,
+    head: MailHead,
+    deliveries: Vec<Delivery>,
+) -> Result<Overdue, StoreError> {
+    let ids: BTreeSet<MessageId> = deliveries.iter().map(|delivery| delivery.message).collect();
+    let messages = uow.messages_load(project, &ids.into_iter().collect::<Vec<_>>()).await?;
+    let senders: BTreeSet<AgentId> = messages.iter().filter_map(|it| it.sender.agent().cloned()).collect();
+    let senders = recipients::of(uow, project, &senders.into_iter().collect::<Vec<_>>()).await?;
+    let senders = senders.into_iter().map(|sender| sender.agent).collect();
+    Ok(Overdue { now: head.now, last_number: head.last_number, deliveries, messages, senders })
+}
+
+async fn saved(uow: &mut dyn UnitOfWork, project: &ProjectId, changes: &Changes) -> Result<Vec<Happening>, StoreError> {
+    if !changes.is_empty() {
+        uow.mail_save(project, changes).await?;
+    }
+    Ok(happenings::of(changes, true))
 }

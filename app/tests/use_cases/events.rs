@@ -114,7 +114,8 @@ async fn numbers(follower: &mut Follower, facts: usize) -> Vec<usize> {
     let mut numbers = Vec::new();
     while numbers.len() < facts {
         let news = tokio::time::timeout(Duration::from_secs(10), follower.next()).await;
-        match news.expect("nothing came").unwrap() {
+        let Ok(news) = news else { panic!("nothing came") };
+        match news.unwrap() {
             News::Gap(gap) => panic!("{gap:?}"),
             News::Facts(facts) => {
                 let parts = facts.told().map(|told| String::from_utf8(told.written.to_vec()).unwrap());

@@ -8,7 +8,7 @@ fn delivery() -> Delivery {
 
 fn offered(until: i64, attempts: u32) -> Delivery {
     let state = DeliveryState::Offered { session: session("ann-1"), until: at(until) };
-    Delivery { state, attempts, ..delivery() }
+    Delivery { attempts, state, ..delivery() }
 }
 
 #[test]

@@ -223,7 +223,7 @@ pub fn receive(command: &Receive, recipient: &Recipient, inbox: Inbox) -> Receiv
             *delivery = after;
         }
     }
-    changes.mailbox = (looked_to > mailbox.looked_to).then(|| Mailbox { looked_to, ..mailbox });
+    changes.mailbox = (looked_to > mailbox.looked_to).then_some(Mailbox { looked_to, ..mailbox });
     Received { offered, changes }
 }
 

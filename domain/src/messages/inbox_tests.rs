@@ -17,7 +17,7 @@ fn delivery(message: &Message) -> Delivery {
 
 fn offered(message: &Message, until: i64, attempts: u32) -> Delivery {
     let state = DeliveryState::Offered { session: session("ann-1"), until: at(until) };
-    Delivery { state, attempts, ..delivery(message) }
+    Delivery { attempts, state, ..delivery(message) }
 }
 
 fn inbox(open: Vec<Delivery>, now: i64) -> Inbox {
@@ -116,7 +116,7 @@ fn expired_foreign_and_looked_at_broadcasts_are_passed_over() {
     let mailbox = Mailbox { agent: agent("ann"), looked_to: Number::new(2) };
     let mut broadcasts = crew(2..=2);
     broadcasts.extend([expired, foreign]);
-    let received = receive(&take(9), &recipient("ann"), Inbox { broadcasts, mailbox, ..inbox(vec![], 50) });
+    let received = receive(&take(9), &recipient("ann"), Inbox { mailbox, broadcasts, ..inbox(vec![], 50) });
     assert_eq!((received.offered.len(), received.changes.made.len()), (0, 0));
     assert_eq!(received.changes.mailbox.unwrap().looked_to, Number::new(10_000));
     let nothing = Mailbox { agent: agent("ann"), looked_to: Number::new(10_000) };

@@ -151,18 +151,20 @@ pub fn send(draft: Draft, ids: FreshIds, loaded: Loaded) -> Result<Sent, Message
         Some(after)
     });
     let is_broadcast = draft.is_broadcast();
+    let thread = replied.map_or(ids.message, |replied| replied.message.thread);
+    let notice = stopped.as_ref().map(|with| stop_notice(&loaded, with, thread));
     let message = Message {
         id: ids.message,
         number: loaded.last_number.next(),
         at: loaded.now,
-        sender: Sender::Agent(loaded.sender.clone()),
+        sender: Sender::Agent(loaded.sender),
         on_behalf_of: draft.on_behalf_of,
         task: draft.task,
         audience: draft.audience,
         message_type: draft.message_type,
         kind: draft.kind,
         priority: draft.priority,
-        thread: replied.map_or(ids.message, |replied| replied.message.thread),
+        thread,
         in_reply_to: draft.in_reply_to,
         correlation_id: draft.correlation_id,
         ack: draft.ack,
@@ -172,10 +174,9 @@ pub fn send(draft: Draft, ids: FreshIds, loaded: Loaded) -> Result<Sent, Message
     let deliveries: Vec<Delivery> = recipients.into_iter().map(|agent| Delivery::new(&message, agent, true)).collect();
     let count = u32::try_from(deliveries.len()).unwrap_or(u32::MAX);
     changes.new.push(NewMessage { message: message.clone(), content: draft.content, deliveries });
-    if let Some(with) = &stopped {
-        let announcement = stop_notice(&loaded, with, message.thread);
-        let there = loaded.recipients.iter().map(|recipient| recipient.agent.clone()).collect();
-        changes.new.push(sweep::announce(announcement, ids.notice, message.number.next(), loaded.now, &there));
+    if let Some(notice) = notice {
+        let there = loaded.recipients.into_iter().map(|recipient| recipient.agent).collect();
+        changes.new.push(sweep::announce(notice, ids.notice, message.number.next(), loaded.now, &there));
     }
     Ok(Sent { message, recipients: (!is_broadcast).then_some(count), answered, stopped, changes })
 }

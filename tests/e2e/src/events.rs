@@ -30,20 +30,25 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Opens one, `query` with its question mark; a fault if it is refused.
+    /// Opens one of events, `query` with its question mark; a fault if it is refused.
     pub async fn open(client: &Client, query: &str) -> Outcome<Self> {
-        let request = client.request(Method::GET, &format!("{EVENTS}{query}"));
-        let response = request.header("accept", "text/event-stream").send().await?;
-        let media_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        if response.status() != 200 || media_type != Some("text/event-stream") {
-            return Err(Fault::new(format!("no stream: {} {}", response.status(), response.text().await?)));
-        }
-        let mut stream = Self { response, buffer: String::new(), last_id: String::new(), comments: 0 };
+        let mut stream = Self::of(client, &format!("{EVENTS}{query}")).await?;
         // The position comes first, so that nothing is lost from here on.
         while stream.last_id.is_empty() {
             stream.read(Duration::from_secs(10)).await?;
         }
         Ok(stream)
+    }
+
+    /// Opens any; a fault if it is refused.
+    pub async fn of(client: &Client, path: &str) -> Outcome<Self> {
+        let request = client.request(Method::GET, path);
+        let response = request.header("accept", "text/event-stream").send().await?;
+        let media_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+        if response.status() != 200 || media_type != Some("text/event-stream") {
+            return Err(Fault::new(format!("no stream: {} {}", response.status(), response.text().await?)));
+        }
+        Ok(Self { response, buffer: String::new(), last_id: String::new(), comments: 0 })
     }
 
     /// Opens one that goes on after this one.

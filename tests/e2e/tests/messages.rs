@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use e2e::audit::Watch;
 use e2e::client::Client;
+use e2e::events::Stream;
 use e2e::keyring::Keyring;
 use e2e::poll::until;
 use e2e::server::Server;
@@ -28,6 +29,8 @@ on_both_stores! {
     nonsense_is_refused_in_words_and_changes_nothing
     a_repeated_request_gets_its_first_answer
     who_waits_is_woken_at_once
+    who_is_deregistered_gets_nothing_more_and_senders_are_told
+    an_inbox_streams_no_more_than_fits_into_the_hands
 }
 
 const MESSAGES: &str = "/v1/messages";
@@ -493,5 +496,40 @@ async fn who_waits_is_woken_at_once(store: Store) -> Outcome {
     let (subjects, after) = woken?;
     assert_eq!(subjects, ["wake up"]);
     assert!(after < Duration::from_secs(4), "woken after {after:?}, which is as late as by chance");
+    Ok(())
+}
+
+async fn who_is_deregistered_gets_nothing_more_and_senders_are_told(store: Store) -> Outcome {
+    let (_server, [alice, bob, olga]) = served(&store).await?;
+    let id = send(&alice, &named(&["bob", "olga"], "for two")).await?;
+    olga.delete("/v1/agents/bob").await?.ok()?;
+    assert_eq!(became(&alice, &id).await?, "bob failed, olga stored");
+    let notice = receive(&alice, &json!({})).await?;
+    assert_eq!(notice[0]["message"]["data"]["recipients"][0]["cause"], json!("recipient_gone"));
+    alice.post(MESSAGES, &named(&["bob"], "too late")).await?.problem(422, "recipients-unknown")?;
+    bob.post(RECEIVE, &json!({})).await?.problem(422, "recipients-unknown")?;
+    bob.post("/v1/agents", &json!({})).await?.ok()?;
+    send(&alice, &named(&["bob"], "welcome back")).await?;
+    assert_eq!(subjects(&receive(&bob, &json!({})).await?), ["welcome back"]);
+    Ok(())
+}
+
+async fn an_inbox_streams_no_more_than_fits_into_the_hands(store: Store) -> Outcome {
+    let (_server, [alice, bob, _]) = served(&store).await?;
+    let mut stream = Stream::of(&bob, "/v1/inbox/stream?max_in_hand=2&visibility_seconds=60").await?;
+    for number in 0..5 {
+        send(&alice, &named(&["bob"], &format!("m{number}"))).await?;
+    }
+    let mut got = Vec::new();
+    for expected in 0..5 {
+        if expected >= 2 {
+            assert!(stream.next(Duration::from_millis(300)).await.is_err(), "the hands are full");
+            bob.post(READ, &json!({ "messages": [got[expected - 2]] })).await?.ok()?;
+        }
+        let event = stream.next(SOON).await?.ok_or_else(|| Fault::new("the stream has ended"))?;
+        assert_eq!(event.kind, "message");
+        assert_eq!(event.data["message"]["subject"], json!(format!("m{expected}")));
+        got.push(event.data["message"]["id"].clone());
+    }
     Ok(())
 }

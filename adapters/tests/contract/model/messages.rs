@@ -44,7 +44,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use std::rc::Rc;
 
 /// Sequences of one run, unless `PROPTEST_CASES` says otherwise.
-const CASES: u32 = 12;
+const CASES: u32 = 20;
 const STEPS_MAX: usize = 60;
 /// How often everybody works until nothing is left.
 const ROUNDS_MAX: usize = 60;
@@ -212,7 +212,6 @@ impl Sequence {
         if who.is_some_and(|who| !self.is_here(who)) {
             return;
         }
-        let recent = |back: usize| self.ledger.recent(back).map(|message| message.id);
         match step {
             Step::Send { who, to, priority, ack, expires } => {
                 let ahead = |seconds: &i64| self.ledger.now() + TimeDelta::seconds(*seconds);
@@ -225,20 +224,31 @@ impl Sequence {
                 self.tell(&Command::Send(holder(*who, 0), draft, ids, Ledger::pace()), is_cut_off);
             }
             Step::Reply { who, message } => {
-                let Some(found) = self.ledger.recent(*message) else { return };
-                let id = found.id;
-                let to = found.sender.agent().and_then(|sender| AGENTS.iter().position(|name| agent(name) == *sender));
-                self.reply(*who, id, to.unwrap_or(0), is_cut_off);
+                // Now and then one that it cannot know of.
+                let known = self.ledger.recent_of(*who, *message).filter(|_| *message > 0);
+                let any = self.ledger.recent(*message).map(|found| found.id);
+                if let Some(id) = known.or(any) {
+                    let sender = self.ledger.sender_of(id);
+                    let to = AGENTS.iter().position(|name| sender.as_ref() == Some(&agent(name)));
+                    self.reply(*who, id, to.unwrap_or(0), is_cut_off);
+                }
             }
             Step::Chat { times, gap } => self.chat(*times, *gap),
             Step::Receive { who, session, count, visibility } => {
                 self.receive(*who, *session, *count, *visibility, is_cut_off);
             }
-            Step::Read { who, message } => self.say(*who, 0, recent(*message), Word::Read, is_cut_off),
-            Step::Acknowledge { who, message } => self.say(*who, 0, recent(*message), Word::Acknowledge, is_cut_off),
+            Step::Read { who, message } => {
+                let message = self.ledger.recent_of(*who, *message);
+                self.say(*who, 0, message, Word::Read, is_cut_off);
+            }
+            Step::Acknowledge { who, message } => {
+                let message = self.ledger.recent_of(*who, *message);
+                self.say(*who, 0, message, Word::Acknowledge, is_cut_off);
+            }
             Step::Return { who, session, message, delay } => {
                 let delay = ReturnDelay::try_new(*delay).unwrap();
-                self.say(*who, *session, recent(*message), Word::Return(delay), is_cut_off);
+                let message = self.ledger.in_hand_of(*who, &session_of(*who, *session), *message);
+                self.say(*who, *session, message, Word::Return(delay), is_cut_off);
             }
             Step::Work { who } => self.work(*who),
             Step::Join { who, group: name } => {

@@ -15,6 +15,7 @@ use crate::identity::security::Auth;
 use domain::agents::environment::EnvironmentTag;
 use domain::agents::uptime::Window;
 use domain::ids::{AgentId, AgentType};
+use domain::messages::inbox::OPEN_ROWS_MAX;
 use domain::work::name::Capability;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
@@ -148,7 +149,9 @@ impl RegistryApi {
         /// The agent.
         id: Path<String>,
     ) -> Result<Json<RecordView>, Problem> {
-        let command = DeregisterAgent { id: agent_id(&id.0)? };
+        let ids = self.executor.ids();
+        let notices = (0..OPEN_ROWS_MAX).map(|_| ids.message_id()).collect();
+        let command = DeregisterAgent { id: agent_id(&id.0)?, notices };
         Ok(Json(self.executor.execute(&call, &command).await?.answer.into()))
     }
 

@@ -1,11 +1,12 @@
 //! The changes to records of agents.
 
 use crate::executor::{Command, Decision, Happening, Scene};
+use crate::messages::sweeper::abandon;
 use async_trait::async_trait;
 use domain::agents::record::{AgentChange, AgentRecord, deregister_agent, register_agent, update_agent};
 use domain::audit::Change;
 use domain::identity::principal::Action;
-use domain::ids::AgentId;
+use domain::ids::{AgentId, MessageId};
 use ports::store::{StoreError, UnitOfWork};
 use serde_json::{Value, json};
 
@@ -36,14 +37,13 @@ impl Command for RegisterAgent {
         let Scene { call, now } = scene;
         let found = load(uow, scene, &self.id).await?;
         let is_new = found.is_none();
-        let record = match found {
-            Some(record) => record,
-            None => {
-                // Whoever does the same at the same time is waited for, and then found.
-                let blank = AgentRecord::of_key(call.project.clone(), &call.principal, *now);
-                uow.agents_add_missing(&[blank]).await?;
-                load(uow, scene, &self.id).await?.ok_or(StoreError::Conflict { what: "agent" })?
-            }
+        let record = if let Some(record) = found {
+            record
+        } else {
+            // Whoever does the same at the same time is waited for, and then found.
+            let blank = AgentRecord::of_key(call.project.clone(), &call.principal, *now);
+            uow.agents_add_missing(&[blank]).await?;
+            load(uow, scene, &self.id).await?.ok_or(StoreError::Conflict { what: "agent" })?
         };
         let registered = match register_agent(&record, &call.principal, self.change.clone(), *now) {
             Ok(registered) => registered,
@@ -97,6 +97,8 @@ impl Command for UpdateAgent {
 pub struct DeregisterAgent {
     /// Which.
     pub id: AgentId,
+    /// Ids for what is told to those whose messages it has not taken.
+    pub notices: Vec<MessageId>,
 }
 
 #[async_trait]
@@ -116,7 +118,11 @@ impl Command for DeregisterAgent {
     async fn decide(&self, uow: &mut dyn UnitOfWork, scene: &Scene<'_>) -> Result<Decision<AgentRecord>, StoreError> {
         let found = load(uow, scene, &self.id).await?;
         match deregister_agent(&scene.call.principal, &self.id, found.as_ref(), scene.now) {
-            Ok(gone) => save(uow, (Self::OPERATION, "agent.deregistered"), found, gone).await,
+            Ok(gone) => {
+                let mut decision = save(uow, (Self::OPERATION, "agent.deregistered"), found, gone).await?;
+                decision.happenings.extend(abandon(uow, &scene.call.project, &self.id, &self.notices).await?);
+                Ok(decision)
+            }
             Err(refusal) => Ok(Decision::refused(refusal)),
         }
     }

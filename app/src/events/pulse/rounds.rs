@@ -96,7 +96,9 @@ impl Pulse {
         match word {
             // Whatever is news for those who wait was committed with facts.
             Word::Facts(projects) | Word::Projects(projects) => {
-                projects.iter().for_each(|project| self.beat(project));
+                for project in projects {
+                    self.beat(project);
+                }
             }
             Word::Anywhere => self.beat_everywhere(),
         }

@@ -120,6 +120,28 @@ impl Ledger {
         self.messages.values().rev().nth(back)
     }
 
+    pub(crate) fn sender_of(&self, id: MessageId) -> Option<AgentId> {
+        self.messages.values().find(|message| message.id == id)?.sender.agent().cloned()
+    }
+
+    /// One of the latest messages that an agent got, whatever became of them; else one of the latest of all.
+    pub(crate) fn recent_of(&self, who: usize, back: usize) -> Option<MessageId> {
+        let name = agent(AGENTS[who]);
+        let got = self.lives.keys().rev().filter(|(recipient, _)| *recipient == name);
+        let got = got.map(|(_, number)| &self.messages[number]).nth(back);
+        got.or_else(|| self.recent(0)).map(|message| message.id)
+    }
+
+    /// One of the latest messages that a session has in hand; else as [`Self::recent_of`].
+    pub(crate) fn in_hand_of(&self, who: usize, session: &SessionId, back: usize) -> Option<MessageId> {
+        let name = agent(AGENTS[who]);
+        let is_held =
+            |life: &Life| matches!(&life.at, At::InHand(holder, until) if holder == session && *until > self.now);
+        let held = self.lives.iter().rev().filter(|((recipient, _), life)| *recipient == name && is_held(life));
+        let held = held.map(|((_, number), _)| self.messages[number].id).nth(back / 3);
+        held.or_else(|| self.recent_of(who, back))
+    }
+
     pub(crate) fn guest_comes(&mut self) {
         self.registry.insert(agent(AGENTS[GUEST]), known(GUEST, self.now));
     }
