@@ -1,3 +1,4 @@
+// over 400 lines because: it is one table, with an entry for each variable.
 use super::Kind::{Flag, Number, Text};
 use super::{Kind, Section, Variable};
 use crate::config::telemetry::FILTER_DEFAULT;
