@@ -10,6 +10,7 @@ use crate::config::Alerts;
 use crate::executor::{Command, Decision, Executor, Scene};
 use crate::refusal::{CallError, chain};
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use domain::alerts::alert::{Alert, Escalation, Raise};
 use domain::alerts::builtin::{Findings, LOCK_WAIT, find, find_long_waits};
 use domain::alerts::content::DedupKey;
@@ -23,6 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most facts of one unit of work.
 const FACTS_MAX: u32 = 500;
+
+/// How old a project may be of which all is looked through when it is looked at for the first time. Of an older one only
+/// what comes then: nobody wants to be told of what happened long ago.
+const BEGINNING: TimeDelta = TimeDelta::minutes(10);
 
 /// The most units of work for one project in one round.
 const TURNS_MAX: u32 = 20;
@@ -106,9 +111,13 @@ struct Step {
 async fn next_step(executor: &Executor, project: &ProjectId) -> Result<Option<Step>, StoreError> {
     let mut uow = executor.store().begin_read().await?;
     let (from, horizon) = (uow.alert_cursor(project).await?, uow.facts_horizon().await?);
-    // What was before is nothing new, and a place beyond the horizon is of another history: it begins with now.
-    let Some(cursor) = from.filter(|cursor| *cursor <= horizon) else {
-        return Ok(Some(Step { from, to: horizon, facts: Vec::new() }));
+    let now = uow.now().await?;
+    let begins = uow.project_find(project).await?.is_some_and(|project| now - project.created_at < BEGINNING);
+    let cursor = match from {
+        None if begins => Position::START,
+        Some(cursor) if cursor <= horizon => cursor,
+        // What was before is nothing new, and a place beyond the horizon is of another history: it begins with now.
+        None | Some(_) => return Ok(Some(Step { from, to: horizon, facts: Vec::new() })),
     };
     let facts = uow.facts_after(project, Some(cursor), FACTS_MAX).await?;
     if let Some(forgotten) = uow.facts_forgotten(project).await?.filter(|forgotten| *forgotten > cursor) {
