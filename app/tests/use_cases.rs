@@ -24,5 +24,7 @@ mod sessions;
 mod waiting;
 #[path = "use_cases/watching.rs"]
 mod watching;
+#[path = "use_cases/webhooks.rs"]
+mod webhooks;
 #[path = "use_cases/work.rs"]
 mod work;

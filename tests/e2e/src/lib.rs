@@ -9,6 +9,7 @@ pub mod checker;
 pub mod client;
 pub mod contention;
 pub mod database;
+pub mod events;
 pub mod fault;
 pub mod http;
 pub mod keyring;
@@ -19,6 +20,8 @@ pub mod relay;
 pub mod rows;
 pub mod server;
 pub mod store;
+pub mod survival;
+pub mod target;
 pub mod work;
 
 pub use fault::{Fault, Outcome};
