@@ -92,6 +92,21 @@ impl Database {
         Ok(())
     }
 
+    /// Makes `NOTIFY` do nothing in it, as behind a pooler that hands out connections by the transaction: a function of
+    /// the same name comes first.
+    pub(crate) async fn silence(&self) -> Result<()> {
+        let Self::Postgres { dsn } = self else { return Ok(()) };
+        let mut connection = Self::postgres_options(dsn)?.connect().await?;
+        for statement in [
+            "CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT'",
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); \
+             END $$",
+        ] {
+            sqlx::query(statement).execute(&mut connection).await?;
+        }
+        Ok(connection.close().await?)
+    }
+
     /// The one number that a statement selects.
     pub(crate) async fn count(&self, statement: &'static str) -> Result<u64> {
         let count: i64 = match self {

@@ -2,7 +2,9 @@
 
 use crate::history::Change;
 use crate::idle::Idle;
+use crate::mesh::followers::Crowd;
 use crate::report::Row;
+use crate::statistics::Latencies;
 use anyhow::Result;
 use std::io::Write;
 
@@ -15,6 +17,10 @@ const CPU_US_MOST: f64 = 200.0;
 const IDLE_PERCENT_MOST: f64 = 2.0;
 const CHANGE_PERCENT_MOST: f64 = 20.0;
 const MEMORY_MIB_MOST: u64 = 150;
+const MAIL_MS_MOST: f64 = 250.0;
+/// Without a doorbell.
+const MAIL_UNTOLD_MS_MOST: f64 = 1_500.0;
+const CROWD_MIB_MOST: u64 = 300;
 /// The rates over HTTP are aimed at with so many clients.
 const CLIENTS: u32 = 64;
 
@@ -87,6 +93,27 @@ pub(crate) fn history(finished: i64, change: Change) -> Goal {
 pub(crate) fn memory(store: &str, mib: u64) -> Goal {
     let (wanted, measured) = (format!("< {MEMORY_MIB_MOST} MiB"), format!("{mib} MiB"));
     Goal::new(format!("memory of the server at the end, {store}"), wanted, measured, mib < MEMORY_MIB_MOST)
+}
+
+/// How long messages took from one server to whoever waits at another.
+pub(crate) fn mail(name: &str, rate: u32, has_doorbell: bool, latencies: &Latencies) -> Goal {
+    let most = if has_doorbell { MAIL_MS_MOST } else { MAIL_UNTOLD_MS_MOST };
+    let (median, p99) = (latencies.quantile_ms(0.5), latencies.quantile_ms(0.99));
+    let measured = format!("{p99:.0} ms, median {median:.0} ms");
+    Goal::new(format!("{name}, {rate} a second, p99"), format!("< {most:.0} ms"), measured, p99 < most)
+}
+
+/// What a crowd cost that follows at one server.
+pub(crate) fn followers(name: &str, rate: u32, crowd: Crowd) -> [Goal; 2] {
+    let Crowd { server_percent, memory_mib, behind_ms } = crowd;
+    let told = format!("{server_percent:.1} % of a core; all had everything {behind_ms:.0} ms after the last answer");
+    let name = format!("{name} of {rate} facts a second");
+    let time = (format!("{name}, server"), "< 100 % of a core".to_owned());
+    let memory = (format!("{name}, memory"), format!("< {CROWD_MIB_MOST} MiB"));
+    [
+        Goal::new(time.0, time.1, told, server_percent < 100.0),
+        Goal::new(memory.0, memory.1, format!("{memory_mib} MiB"), memory_mib < CROWD_MIB_MOST),
+    ]
 }
 
 /// A table in Markdown.

@@ -11,6 +11,7 @@ mod history;
 mod http;
 mod idle;
 mod locks;
+mod mesh;
 mod operation;
 mod pace;
 mod plan;
@@ -119,6 +120,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
         let Ok(databases) = databases.try_into() else { bail!("as many databases as names") };
         bench.measure_store(&site, "postgres", databases).await?;
+        bench.other_goals.extend(mesh::measure(&site, &dsn, &bench.plan).await?);
     }
     let mut out = std::io::stdout().lock();
     bench.report.print(&mut out)?;

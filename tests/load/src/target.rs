@@ -6,7 +6,7 @@ use crate::drive::{Client, Measure, Schedule, drive};
 use crate::http::{Caller, Connection};
 use crate::locks::{AcquireRelease, Files, Read};
 use crate::operation::Operation;
-use crate::server::Server;
+use crate::server::{Server, Settings};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::json;
@@ -57,9 +57,7 @@ impl Target {
     ) -> Result<Self> {
         floor.migrate(site, store).await?;
         let mut settings = holding.settings(CONNECTIONS);
-        let identities = json!({ ADMIN_KEY: { "agent_id": "load-admin", "agent_type": "load", "role": "admin" } });
-        settings.push(("COORDINATION_API_KEYS", ADMIN_KEY.into()));
-        settings.push(("COORDINATION_API_KEY_IDENTITIES", identities.to_string().into()));
+        settings.extend(admin());
         let server = Server::start(&site.program, settings, &site.work.join(format!("{store}-{name}.log"))).await?;
         let callers = make_callers(&server, agents).await?;
         let meter = site.meter.with_server(server.pid);
@@ -170,8 +168,17 @@ fn check_audited(before: u64, after: u64, acknowledged: u64) -> Result<()> {
     Ok(())
 }
 
+/// Lets the one in who makes the clients' keys.
+pub(crate) fn admin() -> Settings {
+    let identities = json!({ ADMIN_KEY: { "agent_id": "load-admin", "agent_type": "load", "role": "admin" } });
+    vec![
+        ("COORDINATION_API_KEYS", ADMIN_KEY.into()),
+        ("COORDINATION_API_KEY_IDENTITIES", identities.to_string().into()),
+    ]
+}
+
 /// A key, an agent and a session for each client.
-async fn make_callers(server: &Server, agents: u32) -> Result<Vec<Caller>> {
+pub(crate) async fn make_callers(server: &Server, agents: u32) -> Result<Vec<Caller>> {
     let admin = Caller { key: ADMIN_KEY.to_owned(), session: None };
     let mut connection = Connection::open(server.address, &admin).await?;
     let mut callers = Vec::new();
