@@ -129,11 +129,8 @@ impl Conversation {
 
     /// Takes a reply. With the answer `true` the conversation is stopped from now on: this was the last one.
     pub fn reply(&mut self, pace: Pace, now: DateTime<Utc>) -> Result<bool, Held> {
-        if let Some(until) = self.stopped_until {
-            if now < until {
-                return Err(Held::Stopped { until });
-            }
-            *self = Self::new(self.pair.clone());
+        if let Some(until) = self.stopped_until.filter(|until| now < *until) {
+            return Err(Held::Stopped { until });
         }
         let lately = |from: &DateTime<Utc>, seconds| now - *from < TimeDelta::seconds(seconds);
         let in_a_minute = self.replies.iter().filter(|at| lately(at, WINDOW_SECONDS)).count();

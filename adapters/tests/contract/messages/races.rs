@@ -42,6 +42,10 @@ async fn who_sends_waits_for_who_sends(store: Arc<TestStore>) {
 
 async fn who_receives_waits_for_who_receives(store: Arc<TestStore>) {
     add(&store, vec![new(message(1), &["ann"])]).await;
+    // The mailboxes are there: whoever makes one keeps others from making it too.
+    let mut uow = store.begin().await;
+    uow.mailboxes_lock(&default_project(), &agents(&["ann", "bob"])).await.unwrap();
+    uow.commit().await.unwrap();
     let door = store.second_door().await;
     let mut first = store.begin().await;
     first.mailboxes_lock(&default_project(), &agents(&["ann", "bob"])).await.unwrap();

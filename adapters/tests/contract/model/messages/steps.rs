@@ -101,7 +101,7 @@ pub(crate) fn any_step() -> BoxedStrategy<Sent> {
     let session = || 0..2_usize;
     let to = prop_oneof![
         6 => (1..16_u8).prop_map(To::Named),
-        2 => group().prop_map(To::Group),
+        4 => group().prop_map(To::Group),
         1 => Just(To::Capability),
         1 => Just(To::Environment),
         2 => Just(To::Everyone),
@@ -123,7 +123,7 @@ pub(crate) fn any_step() -> BoxedStrategy<Sent> {
         4 => (who(), session(), recent(), prop::sample::select(vec![0_u32, 0, 7, 100]))
             .prop_map(|(who, session, message, delay)| Step::Return { who, session, message, delay }),
         3 => who().prop_map(|who| Step::Work { who }),
-        3 => (who(), group()).prop_map(|(who, group)| Step::Join { who, group }),
+        5 => (who(), group()).prop_map(|(who, group)| Step::Join { who, group }),
         2 => (who(), group()).prop_map(|(who, group)| Step::Leave { who, group }),
         1 => Just(Step::ComeOrGo),
         4 => Just(Step::Sweep),
