@@ -167,6 +167,7 @@ async fn a_listing_is_filtered_by_each_thing_alone_and_by_all_together(store: Ar
     let any = AgentFilter::default;
     let by = |capability_name| AgentFilter { capability: Some(capability(capability_name)), ..any() };
     assert_eq!(list(&store, &by("rust")).await, ["able", "full"]);
+    assert_eq!(list(&store, &by("gpu")).await, ["able", "full"]);
     assert_eq!(list(&store, &by("us")).await, ["near"]);
     assert_eq!(list(&store, &by("ru")).await, [""; 0]);
     let environment = |environment| AgentFilter { environment: Some(environment), ..any() };
