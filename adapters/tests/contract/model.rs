@@ -27,6 +27,8 @@
 //! | a place in line is kept a second too long | rules, locks, model |
 //! | a renewal may shorten | rules, model |
 //! | an upgrade keeps the old token | rules, model |
+//! | a lock is handed over while its giver keeps another that overlaps it | rules, model |
+//! | a lock that is handed over keeps its token, gets shorter, goes to whoever has the key already | rules |
 //! | circles of waiting are not looked for | rules, model |
 //! | those behind somebody who leaves the line are not woken | rules, model |
 //! | the scope of a key forgets the trees above it | rules, locks, model |

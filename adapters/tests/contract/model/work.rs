@@ -50,6 +50,7 @@
 //! | locks stay when their attempt ends; a task is handed out without its locks | rules, model |
 //! | one more of a concurrency key than may | rules |
 //! | giving a task back costs an attempt; one attempt too many | rules, model |
+//! | handing over costs an attempt, forgets the giver's part, asks nobody for the token or for what the task requires | rules |
 //! | a heartbeat shortens when the clock went back | rules |
 //! | a heartbeat outlasts the grace of a cancel | rules |
 //! | a lease reaches past the deadline; nobody looks at deadlines | rules, model |
