@@ -4,6 +4,7 @@ use crate::alerts::alert::Raise;
 use crate::alerts::content::{AlertDetail, AlertTitle, DedupKey, Severity};
 use crate::events::Fact;
 use crate::ids::AgentId;
+use crate::locks::key::LockKey;
 use crate::locks::lease::Waiter;
 use crate::work::content::Fault;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -62,10 +63,10 @@ pub fn find(facts: &[Fact], system: &AgentId) -> Findings {
 pub fn find_long_waits(waiters: &[Waiter], now: DateTime<Utc>, limit: TimeDelta) -> Vec<Raise> {
     let is_long = |waiter: &&Waiter| now - waiter.joined_at > limit;
     let raise = |waiter: &Waiter| {
-        let keys: Vec<&str> = waiter.wants.keys().map(|key| key.as_str()).collect();
+        let keys: Vec<&str> = waiter.wants.keys().map(LockKey::as_str).collect();
         let agent = &waiter.holder.agent;
         alert(
-            format!("{LOCK_WAIT}{}", waiter.ticket),
+            &format!("{LOCK_WAIT}{}", waiter.ticket),
             Severity::Warning,
             &format!("{agent} has waited for locks for more than {} s", limit.num_seconds()),
             &format!("Waits since {} for {}.", waiter.joined_at, keys.join(", ")),
@@ -84,7 +85,7 @@ fn dead_letter(fact: &Fact) -> Option<Raise> {
     let end = &body["attempt"]["end"];
     let cause = end["error"].as_str().or_else(|| end["how"].as_str()).unwrap_or_default();
     alert(
-        format!("{DEAD_LETTER}{}", fact.subject),
+        &format!("{DEAD_LETTER}{}", fact.subject),
         Severity::Error,
         &format!("A task of type {} is a dead letter", text(&body["type"])),
         &format!("{} ended with attempt {}: {cause}", fact.subject, body["attempt"]["number"]),
@@ -108,7 +109,7 @@ fn webhook_disabled(fact: &Fact) -> Option<Raise> {
     }
     let webhook = &fact.body["webhook"];
     alert(
-        format!("{WEBHOOK_DISABLED}{}", fact.subject),
+        &format!("{WEBHOOK_DISABLED}{}", fact.subject),
         Severity::Error,
         "A webhook was given up",
         &format!(
@@ -131,7 +132,7 @@ fn agent_dead(fact: &Fact, system: &AgentId) -> Option<Raise> {
     };
     let (agent, session) = (text(&holder["agent"]), text(&holder["session"]));
     alert(
-        format!("{AGENT_DEAD}{session}"),
+        &format!("{AGENT_DEAD}{session}"),
         Severity::Warning,
         &format!("{agent} died with work in its hands"),
         &format!("Session {session} was not heard from in time. It held {}, which is free again.", fact.subject),
@@ -144,7 +145,7 @@ fn inbox_full(fact: &Fact) -> Option<Raise> {
         return None;
     }
     alert(
-        format!("{INBOX_FULL}{}", fact.subject),
+        &format!("{INBOX_FULL}{}", fact.subject),
         Severity::Warning,
         &format!("The inbox of {} is full", fact.subject),
         "Messages to it are refused until some are read.",
@@ -156,9 +157,9 @@ fn text(value: &Value) -> &str {
 }
 
 /// An alert that happened once. `None` if the key would be none, which no subject leads to.
-fn alert(key: String, severity: Severity, title: &str, detail: &str) -> Option<Raise> {
+fn alert(key: &str, severity: Severity, title: &str, detail: &str) -> Option<Raise> {
     Some(Raise {
-        dedup_key: DedupKey::parse(&key).ok()?,
+        dedup_key: DedupKey::parse(key).ok()?,
         severity,
         title: AlertTitle::parse(&cut(title, AlertTitle::BYTES_MAX)).ok()?,
         detail: AlertDetail::parse(&cut(detail, AlertDetail::BYTES_MAX)).ok(),

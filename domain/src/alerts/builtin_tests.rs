@@ -21,12 +21,12 @@ fn fact(kind: &str, subject: &str, agent: &str, body: Value) -> Fact {
     }
 }
 
-fn attempt(end: Value) -> Value {
+fn attempt(end: &Value) -> Value {
     json!({ "number": 3, "holder": { "agent": "ada", "session": "ses_1" }, "end": end })
 }
 
 fn died(status: &str) -> Fact {
-    let attempt = attempt(json!({ "how": "session_died" }));
+    let attempt = attempt(&json!({ "how": "session_died" }));
     fact("task.session_died", TASK, "pointsman", json!({ "status": status, "type": "build", "attempt": attempt }))
 }
 
@@ -37,7 +37,7 @@ fn keys(facts: &[Fact]) -> Vec<(String, u32)> {
 #[test]
 fn a_dead_letter_is_an_alert_once_and_until_it_is_none() {
     let failed = |status: &str| {
-        let attempt = attempt(json!({ "how": "failed", "error": "no compiler\nfound", "retryable": true }));
+        let attempt = attempt(&json!({ "how": "failed", "error": "no compiler\nfound", "retryable": true }));
         fact("task.failed", TASK, "ada", json!({ "status": status, "type": "build", "attempt": attempt }))
     };
     assert_eq!(keys(&[failed("scheduled")]), []);
@@ -90,7 +90,7 @@ fn facts_with_something_missing_or_too_long_are_no_trouble() {
         keys(&[fact("task.failed", TASK, "ada", json!(null)), fact("task.session_died", TASK, "ada", json!(7))]).len(),
         1
     );
-    let long = attempt(json!({ "how": "failed", "error": "é".repeat(10_000) }));
+    let long = attempt(&json!({ "how": "failed", "error": "é".repeat(10_000) }));
     let body = json!({ "status": "dead", "type": "x".repeat(500), "attempt": long });
     assert_eq!(keys(&[fact("task.failed", TASK, "ada", body)]).len(), 1);
     assert_eq!(keys(&[fact(INBOX_FULL_KIND, "a b", "ada", json!({}))]), [], "no agent is called so");

@@ -272,30 +272,36 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// What of IPv4 is no public internet: the first address of each range, and how many bits of it count.
+const RESERVED_V4: [([u8; 4], u32); 17] = [
+    // This network, private ones, this machine.
+    ([0, 0, 0, 0], 8),
+    ([10, 0, 0, 0], 8),
+    ([127, 0, 0, 0], 8),
+    ([172, 16, 0, 0], 12),
+    ([192, 168, 0, 0], 16),
+    // Between carriers and their customers.
+    ([100, 64, 0, 0], 10),
+    // Link-local, with the metadata of clouds; and those of a cloud that has them elsewhere.
+    ([169, 254, 0, 0], 16),
+    ([168, 63, 129, 16], 32),
+    // Protocols, and the relays of 6to4.
+    ([192, 0, 0, 0], 24),
+    ([192, 88, 99, 0], 24),
+    // Documentation and measurements.
+    ([192, 0, 2, 0], 24),
+    ([198, 51, 100, 0], 24),
+    ([203, 0, 113, 0], 24),
+    ([198, 18, 0, 0], 15),
+    // Multicast, what is kept for later, and everybody.
+    ([224, 0, 0, 0], 4),
+    ([240, 0, 0, 0], 4),
+    ([255, 255, 255, 255], 32),
+];
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    const METADATA_AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
-    let [a, b, c, _] = address.octets();
-    let is_reserved = match (a, b, c) {
-        // This network, private, loopback, multicast and what is kept for later.
-        (0 | 10 | 127 | 224.., _, _)
-        // Between carriers and their customers.
-        | (100, 64..=127, _)
-        // Link-local, with the metadata of clouds.
-        | (169, 254, _)
-        | (172, 16..=31, _)
-        | (192, 168, _)
-        // Protocols, and the relays of 6to4.
-        | (192, 0, 0)
-        | (192, 88, 99)
-        // Documentation.
-        | (192, 0, 2)
-        | (198, 51, 100)
-        | (203, 0, 113)
-        // Measurements.
-        | (198, 18 | 19, _) => true,
-        _ => false,
-    };
-    !is_reserved && address != METADATA_AZURE
+    let is_in = |(first, bits): &([u8; 4], u32)| (address.to_bits() ^ u32::from_be_bytes(*first)) >> (32 - bits) == 0;
+    !RESERVED_V4.iter().any(is_in)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {

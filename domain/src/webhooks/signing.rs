@@ -46,7 +46,8 @@ impl fmt::Debug for SigningSecret {
 impl From<SigningSecret> for String {
     /// As stores keep it: hexadecimal digits.
     fn from(secret: SigningSecret) -> Self {
-        secret.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+        secret.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 }
 
