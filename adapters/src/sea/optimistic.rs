@@ -24,6 +24,8 @@ pub(super) struct Optimistic {
     pub(super) later: Vec<Later>,
     /// How many statements have read. A single one sees everything as of one instant.
     pub(super) reads: u32,
+    /// Whether nothing is under way on the connection and nothing failed.
+    pub(super) is_at_rest: bool,
 }
 
 /// A lock table as it was read.
@@ -60,29 +62,36 @@ pub(super) struct Later {
 
 impl Optimistic {
     pub(super) fn new(loose: Loose) -> Self {
-        Self { loose, read: None, later: Vec::new(), reads: 0 }
+        Self { loose, read: None, later: Vec::new(), reads: 0, is_at_rest: true }
     }
 
     /// Runs a statement on its own.
     pub(super) async fn query(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.reads += 1;
-        query(&mut self.loose.connection, statement).await
+        self.run(statement).await
+    }
+
+    async fn run(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.is_at_rest = false;
+        let rows = query(&mut self.loose.connection, statement).await?;
+        self.is_at_rest = true;
+        Ok(rows)
     }
 
     /// Writes everything that waits, if the lock table is still what was read, and becomes `now`; answers whether it is.
     /// A part that does not write the rows it had to is an error of its own, [`is_overtaken`].
-    pub(super) async fn write(self, now: Option<TableHead>) -> Result<bool, DbErr> {
-        let Self { mut loose, read, later, reads } = self;
-        let Some(read) = read else { return Ok(true) };
+    pub(super) async fn write(&mut self, now: Option<TableHead>) -> Result<bool, DbErr> {
+        let Some(read) = &self.read else { return Ok(true) };
+        let later = std::mem::take(&mut self.later);
         let now = now.unwrap_or(read.head);
         let statement = if !later.is_empty() || now != read.head {
-            all_in_one(&read, now, later)
-        } else if reads > 1 {
-            still(&read)
+            all_in_one(read, now, later)
+        } else if self.reads > 1 {
+            still(read)
         } else {
             return Ok(true);
         };
-        let row = query(&mut loose.connection, statement).await?.pop();
+        let row = self.run(statement).await?.pop();
         let stands: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
         Ok(stands == Some(1))
     }

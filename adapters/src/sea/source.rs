@@ -10,10 +10,10 @@ use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::{
     ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionOptions, TransactionTrait,
 };
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 type Open = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
@@ -30,7 +30,33 @@ pub(super) struct Source {
     /// Host and port of a server, for its name in errors; `None` if it is reached in another way.
     place: Option<(String, u16)>,
     health: Arc<Health>,
+    /// Connections that were used last, to be used first: they know the statements, while the pool goes round among all of
+    /// its own, and asks each whether it lives when it comes back.
+    warm: Mutex<Warm>,
 }
+
+/// Connections kept out of the pool.
+#[derive(Default)]
+struct Warm {
+    spare: Vec<(PoolConnection<Postgres>, Instant)>,
+    /// How often the pool was replaced.
+    renewals: u64,
+}
+
+impl Drop for Warm {
+    fn drop(&mut self) {
+        // The pool would take them back on a runtime, and the last owner may go after it.
+        for (connection, _) in self.spare.drain(..) {
+            drop(connection.leak());
+        }
+    }
+}
+
+/// How many connections are kept out of the pool.
+const WARM_MAX: usize = 2;
+
+/// How long a connection is kept out of the pool, which looks after its age.
+const WARM_FOR: Duration = Duration::from_mins(1);
 
 /// How long after a failure nobody tries again. Whoever waited for a turn meanwhile need not wait for another attempt.
 const HOLD_OFF: Duration = Duration::from_millis(200);
@@ -38,8 +64,8 @@ const HOLD_OFF: Duration = Duration::from_millis(200);
 /// Whether the database could be reached the last time.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    failed_at: std::sync::Mutex<Option<Instant>>,
-    probe: Mutex<()>,
+    failed_at: Mutex<Option<Instant>>,
+    probe: tokio::sync::Mutex<()>,
 }
 
 impl Health {
@@ -70,6 +96,10 @@ const KNOCK_TIMEOUT: Duration = Duration::from_millis(200);
 pub(super) struct Loose {
     pub(super) connection: PoolConnection<Postgres>,
     pub(super) turn: OwnedSemaphorePermit,
+    /// When it came out of the pool.
+    since: Instant,
+    /// Of which pool it is.
+    renewals: u64,
 }
 
 /// A transaction and the turn it holds. The transaction goes first when both are dropped.
@@ -107,7 +137,12 @@ impl Source {
             reopen: None,
             place: None,
             health: Arc::default(),
+            warm: Mutex::default(),
         }
+    }
+
+    fn warm(&self) -> MutexGuard<'_, Warm> {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connections as they are now.
@@ -142,9 +177,37 @@ impl Source {
         if self.health.is_down()? {
             return Ok(Err(turn));
         }
+        let (renewals, spare) = {
+            let mut warm = self.warm();
+            (warm.renewals, warm.spare.pop())
+        };
+        if let Some((connection, since)) = spare {
+            return Ok(Ok(Loose { connection, turn, since, renewals }));
+        }
         match self.pool().get_postgres_connection_pool().acquire().await {
-            Ok(connection) => Ok(Ok(Loose { connection, turn })),
+            Ok(connection) => Ok(Ok(Loose { connection, turn, since: Instant::now(), renewals })),
             Err(_) => Ok(Err(turn)),
+        }
+    }
+
+    /// Takes a connection back on which nothing is under way and nothing failed, to be the next one that is had.
+    pub(super) fn keep(&self, loose: Loose) {
+        let Loose { connection, turn, since, renewals } = loose;
+        let mut warm = self.warm();
+        let is_of_use = warm.renewals == renewals && since.elapsed() < WARM_FOR && !self.turns.is_closed();
+        if is_of_use && warm.spare.len() < WARM_MAX {
+            warm.spare.push((connection, since));
+        }
+        drop(warm);
+        // The turn is held until the connection can be had.
+        drop(turn);
+    }
+
+    /// Gives the pool back what it has none of left.
+    fn make_room(&self) {
+        let PoolState { size, idle } = self.pool_state();
+        if idle == 0 && size >= self.turns_max {
+            self.warm().spare.clear();
         }
     }
 
@@ -190,6 +253,7 @@ impl Source {
     /// the database all that were idle are dead.
     async fn begin_on_a_live_connection(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
         let mut left = self.turns_max;
+        self.make_room();
         loop {
             let error = match self.pool().begin_with_options(options).await {
                 Ok(tx) => return Ok(tx),
@@ -227,6 +291,9 @@ impl Source {
         let Some(reopen) = &self.reopen else { return };
         let fresh = reopen();
         let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        let mut warm = self.warm();
+        *warm = Warm { spare: Vec::new(), renewals: warm.renewals + 1 };
+        drop(warm);
         // Closed from here on: what is idle now, and what is in use when it comes back. Nobody has to wait for that.
         drop(old.get_postgres_connection_pool().close());
     }
@@ -234,11 +301,18 @@ impl Source {
     /// Closes all connections, once those in use have come back.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         self.turns.close();
+        self.warm().spare.clear();
         self.pool().close().await.map_err(|error| sort(error, "the database"))
     }
 
-    /// How full the pool is.
+    /// How many connections there are, and how many of them nobody uses.
     pub(super) fn state(&self) -> PoolState {
+        let PoolState { size, idle } = self.pool_state();
+        let warm = u32::try_from(self.warm().spare.len()).unwrap_or(u32::MAX);
+        PoolState { size, idle: idle.saturating_add(warm) }
+    }
+
+    fn pool_state(&self) -> PoolState {
         let pool = self.pool();
         let (size, idle) = if pool.get_database_backend() == DbBackend::Postgres {
             let pool = pool.get_postgres_connection_pool();

@@ -221,7 +221,7 @@ impl SeaUnitOfWork {
             return Ok(());
         }
         let On::Optimistic(optimistic) = std::mem::replace(&mut self.on, On::Nothing) else { return Ok(()) };
-        let Optimistic { loose, read, later, reads: _ } = *optimistic;
+        let Optimistic { loose, read, later, .. } = *optimistic;
         drop(loose.connection);
         let options = transaction_options(self.dialect.0, self.access);
         let begun = self.source.begin_in_turn(loose.turn, options).await;
@@ -333,10 +333,12 @@ impl SeaUnitOfWork {
                 drop(turn);
                 self.settle(done, "the commit")
             }
-            On::Optimistic(optimistic) => {
+            On::Optimistic(mut optimistic) => {
                 let now = optimistic.read.as_ref().and_then(|read| self.tables.get(&read.project)).copied();
                 let done = timeout(self.statement_timeout, optimistic.write(now)).await;
-                if self.settle(done, "the commit")? { Ok(()) } else { Err(StoreError::Conflict { what: OVERTAKEN }) }
+                let is_still = self.settle(done, "the commit")?;
+                self.source.keep(optimistic.loose);
+                if is_still { Ok(()) } else { Err(StoreError::Conflict { what: OVERTAKEN }) }
             }
             On::Nothing => Err(failed(NoConnection)),
         }
@@ -349,6 +351,16 @@ impl SeaUnitOfWork {
         match &self.on {
             On::Transaction(begun) => Ok(&begun.tx),
             On::Optimistic(_) | On::Nothing => Err(failed(NoConnection)),
+        }
+    }
+}
+
+impl Drop for SeaUnitOfWork {
+    fn drop(&mut self) {
+        if let On::Optimistic(optimistic) = std::mem::replace(&mut self.on, On::Nothing)
+            && optimistic.is_at_rest
+        {
+            self.source.keep(optimistic.loose);
         }
     }
 }

@@ -118,7 +118,7 @@ async fn no_index_of_sessions_leases_and_waiters_is_touched_by_a_sign_of_life() 
     let database = Database::create().await;
     postgres(&database.dsn).await;
     let sql = "SELECT indexdef AS definition FROM pg_indexes WHERE tablename IN ('sessions', 'leases', 'waiters')";
-    check_indexes(&database.dsn, sql, 9).await;
+    check_indexes(&database.dsn, sql, 11).await;
     database.drop().await;
 
     let folder = TempDir::new().unwrap();
@@ -126,7 +126,7 @@ async fn no_index_of_sessions_leases_and_waiters_is_touched_by_a_sign_of_life() 
     sqlite(&path).await;
     let sql = "SELECT sql AS definition FROM sqlite_master \
          WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('sessions', 'leases', 'waiters')";
-    check_indexes(&format!("sqlite://{}", path.display()), sql, 6).await;
+    check_indexes(&format!("sqlite://{}", path.display()), sql, 8).await;
 }
 
 async fn check_indexes(dsn: &str, sql: &str, count: usize) {
