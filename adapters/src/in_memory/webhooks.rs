@@ -40,7 +40,7 @@ impl Table {
     }
 }
 
-fn is_pending(delivery: &&Delivery) -> bool {
+fn is_pending(delivery: &Delivery) -> bool {
     delivery.stage.finished_at().is_none()
 }
 
@@ -155,7 +155,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         let was_there = table.webhooks.remove(&(project.clone(), id)).is_some();
         table
             .deliveries
-            .retain(|(of, webhook, _), entry| of != project || *webhook != id || !is_pending(&&entry.delivery));
+            .retain(|(of, webhook, _), entry| of != project || *webhook != id || !is_pending(&entry.delivery));
         self.wrote();
         Ok(was_there)
     }
@@ -213,7 +213,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
         subjects: &BTreeSet<String>,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut first = BTreeMap::new();
-        for delivery in self.read().webhooks.deliveries(project, webhook).filter(is_pending) {
+        for delivery in self.read().webhooks.deliveries(project, webhook).filter(|it| is_pending(it)) {
             if subjects.contains(&delivery.subject) {
                 first.entry(&delivery.subject).or_insert(delivery);
             }
@@ -222,7 +222,7 @@ impl WebhookRepository for InMemoryUnitOfWork {
     }
 
     async fn webhook_deliveries_pending(&mut self, project: &ProjectId, webhook: WebhookId) -> Result<u32, StoreError> {
-        let count = self.read().webhooks.deliveries(project, webhook).filter(is_pending).count();
+        let count = self.read().webhooks.deliveries(project, webhook).filter(|it| is_pending(it)).count();
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 

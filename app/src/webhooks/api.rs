@@ -209,9 +209,9 @@ impl WebhooksApi {
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
     ) -> Result<Json<WebhookDeliveryPageView>, Problem> {
-        let (id, stage) = (webhook_id(&id.0)?, state.0.map(DeliveryStateView::as_str));
+        let (id, wanted) = (webhook_id(&id.0)?, state.0.map(DeliveryStateView::as_str));
         let below: Option<u64> = cursor.0.as_deref().map(cursor::decode).transpose()?;
-        let page = self.queries.deliveries(&call, id, stage, below, cursor::page_size(limit.0)?).await?;
+        let page = self.queries.deliveries(&call, id, wanted, below, cursor::page_size(limit.0)?).await?;
         Ok(Json(WebhookDeliveryPageView {
             deliveries: page.rows.into_iter().map(Into::into).collect(),
             next_cursor: page.next.as_ref().map(cursor::encode).transpose()?,

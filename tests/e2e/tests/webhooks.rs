@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Long enough for retries and for what a killed server had claimed.
-const TOLD_WITHIN: Duration = Duration::from_secs(60);
+const TOLD_WITHIN: Duration = Duration::from_mins(1);
 
 /// A server that may call this machine, and tries again quickly.
 fn launch(store: &Store) -> Outcome<Launch> {

@@ -1,10 +1,11 @@
 //! What is due is claimed for this server and then told.
 
-use crate::refusal::CallError;
+use crate::refusal::{CallError, chain};
 use crate::webhooks::relay::{CALLS_PER_WEBHOOK_MAX, Relay};
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, WebhookId};
 use domain::webhooks::delivery::{Attempt, Claim, Delivery, Stage};
+use domain::webhooks::webhook::Webhook;
 use domain::work::retry::Chance;
 use ports::store::{StoreError, UnitOfWork};
 use ports::webhooks::{Dispatch, WebhookSender};
@@ -78,8 +79,11 @@ impl Relay {
                 // Another server is at it.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) if errands.is_empty() => return Err(error.into()),
-                // What is claimed is told first.
-                Err(_) => break,
+                // What is claimed is told first, and the next look meets the same error again.
+                Err(error) => {
+                    tracing::debug!(project = %at.0, webhook = %at.1, error = chain(&error), "nothing was claimed");
+                    break;
+                }
             }
         }
         Ok(errands)
@@ -87,7 +91,7 @@ impl Relay {
 
     async fn claim_of(&self, project: &ProjectId, id: WebhookId, free: usize) -> Result<Vec<Errand>, StoreError> {
         let mut uow = self.executor.store().begin().await?;
-        let Some(webhook) = uow.webhooks_load(project, &[id]).await?.pop().filter(|webhook| webhook.is_active()) else {
+        let Some(webhook) = uow.webhooks_load(project, &[id]).await?.pop().filter(Webhook::is_active) else {
             return Ok(Vec::new());
         };
         let Some(secrets) = uow.webhook_secrets(project, id).await? else { return Ok(Vec::new()) };
