@@ -8,8 +8,19 @@ mod source;
 use source::{Source, needs, sources};
 
 /// The contexts. Each is a module of its name in every layer.
-const CONTEXTS: [&str; 10] =
-    ["agents", "alerts", "audit", "events", "handoffs", "idempotency", "identity", "locks", "webhooks", "work"];
+const CONTEXTS: [&str; 11] = [
+    "agents",
+    "alerts",
+    "audit",
+    "events",
+    "handoffs",
+    "idempotency",
+    "identity",
+    "locks",
+    "messages",
+    "webhooks",
+    "work",
+];
 
 /// The layers, and where each keeps the module of a context (`*`).
 const LAYERS: [(&str, &str); 6] = [

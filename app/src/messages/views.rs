@@ -2,16 +2,11 @@
 
 use crate::call::SYSTEM_NAME;
 use crate::messages::bodies::{LinkBody, ToBody};
-use crate::messages::inbox::commands::SaidOf;
-use crate::messages::inbox::receive::InHand;
 use crate::messages::send::SentAnswer;
 use chrono::{DateTime, Utc};
 use domain::messages::audience::Audience;
 use domain::messages::content::{Content, Link};
-use domain::messages::conversation::Conversation;
 use domain::messages::delivery::{Delivery, DeliveryState, DeliveryStatus};
-use domain::messages::group::{Group, Member};
-use domain::messages::listing::{InboxEntry, Unread};
 use domain::messages::message::{Message, MessageType, Sender};
 use poem_openapi::types::Any;
 use poem_openapi::{ApiResponse, Enum, Object, payload::Json};
@@ -228,52 +223,6 @@ pub enum SentMessage {
     Sent(Json<SentView>),
 }
 
-/// A message in the caller's hands.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "ReceivedMessage")]
-pub struct ReceivedView {
-    /// The message.
-    pub message: MessageView,
-    /// How many times it was offered, this time included; after the fifth it is given up.
-    pub attempt: u32,
-    /// Until when it is yours: then it comes again, if you have said nothing about it.
-    pub yours_until: DateTime<Utc>,
-    /// How long that is from the moment of this answer, in milliseconds; independent of clocks.
-    pub yours_for_ms: i64,
-}
-
-impl ReceivedView {
-    /// As it was offered at an instant; `None` of a delivery that was not.
-    pub fn new(in_hand: InHand, now: DateTime<Utc>) -> Option<Self> {
-        let InHand { delivery, message, content } = in_hand;
-        let DeliveryState::Offered { until, .. } = delivery.state else { return None };
-        Some(Self {
-            message: MessageView::new(message, content),
-            attempt: delivery.attempts,
-            yours_until: until,
-            yours_for_ms: (until - now).num_milliseconds(),
-        })
-    }
-}
-
-/// What there is in an inbox that was not taken yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Object)]
-#[oai(rename = "UnreadCount")]
-pub struct UnreadView {
-    /// Messages that are neither read, acknowledged nor answered, nor over in another way.
-    pub unread: u32,
-    /// Those of them of priority 1 or 2.
-    pub urgent: u32,
-}
-
-/// Messages that were received.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "ReceivedMessages")]
-pub struct ReceivedMessagesView {
-    /// First things first, and those of one sender in the order it sent them. None, if there is none.
-    pub messages: Vec<ReceivedView>,
-}
-
 /// What became of a message for one recipient.
 #[derive(Debug, Clone, Object)]
 #[oai(rename = "Delivery", skip_serializing_if_is_none)]
@@ -356,157 +305,4 @@ pub struct MessagePageView {
     pub messages: Vec<MessageView>,
     /// Present it as `cursor` for the next page; absent at the end.
     pub next_cursor: Option<String>,
-}
-
-/// A page of the caller's inbox.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "InboxPage", skip_serializing_if_is_none)]
-pub struct InboxPageView {
-    /// At most the asked number, newest first.
-    pub messages: Vec<InboxMessageView>,
-    /// Present it as `cursor` for the next page; absent at the end.
-    pub next_cursor: Option<String>,
-}
-
-/// A message of the caller's inbox.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "InboxMessage", skip_serializing_if_is_none)]
-pub struct InboxMessageView {
-    /// The message.
-    pub message: MessageView,
-    /// What became of it for the caller; left out of one that the caller has yet to look at.
-    pub delivery: Option<DeliveryView>,
-}
-
-impl InboxMessageView {
-    /// As it is at an instant.
-    pub fn new(entry: InboxEntry, content: Content, now: DateTime<Utc>) -> Self {
-        Self {
-            message: MessageView::new(entry.message, content),
-            delivery: entry.delivery.map(|delivery| DeliveryView::new(delivery, now)),
-        }
-    }
-}
-
-/// What was said about messages.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "Deliveries")]
-pub struct SaidView {
-    /// One for each message that was named, in that order.
-    pub deliveries: Vec<SaidDeliveryView>,
-}
-
-/// What was said about one message.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "SaidDelivery")]
-pub struct SaidDeliveryView {
-    /// The message.
-    pub message: String,
-    /// What became of it for the caller.
-    pub status: DeliveryStatusView,
-    /// Whether that had been said before, so that nothing changed.
-    pub already: bool,
-}
-
-impl From<Vec<SaidOf>> for SaidView {
-    fn from(said: Vec<SaidOf>) -> Self {
-        let view = |SaidOf { message, status, already }| SaidDeliveryView {
-            message: message.to_string(),
-            status: status.into(),
-            already,
-        };
-        Self { deliveries: said.into_iter().map(view).collect() }
-    }
-}
-
-impl From<Unread> for UnreadView {
-    fn from(Unread { unread, urgent }: Unread) -> Self {
-        Self { unread, urgent }
-    }
-}
-
-/// A group of agents that get the same messages.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "Group")]
-pub struct GroupView {
-    /// Its name.
-    pub name: String,
-    /// How many are in it.
-    pub members: u32,
-}
-
-impl From<Group> for GroupView {
-    fn from(group: Group) -> Self {
-        Self { name: group.name.into(), members: group.members }
-    }
-}
-
-/// A page of groups.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "GroupPage", skip_serializing_if_is_none)]
-pub struct GroupPageView {
-    /// At most the asked number, by name.
-    pub groups: Vec<GroupView>,
-    /// Present it as `cursor` for the next page; absent at the end.
-    pub next_cursor: Option<String>,
-}
-
-/// An agent in a group.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "Member")]
-pub struct MemberView {
-    /// The group.
-    pub group: String,
-    /// Who.
-    pub agent: String,
-    /// Since when: it gets what was sent after that.
-    pub joined_at: DateTime<Utc>,
-    /// Who let it join.
-    pub added_by: String,
-}
-
-impl From<Member> for MemberView {
-    fn from(member: Member) -> Self {
-        Self {
-            group: member.group.into(),
-            agent: member.agent.into(),
-            joined_at: member.joined_at,
-            added_by: member.added_by.into(),
-        }
-    }
-}
-
-/// The members of a group.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "MemberPage", skip_serializing_if_is_none)]
-pub struct MemberPageView {
-    /// At most the asked number, by name.
-    pub members: Vec<MemberView>,
-    /// Present it as `cursor` for the next page; absent at the end.
-    pub next_cursor: Option<String>,
-}
-
-/// An agent that left a group.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "LeftGroup")]
-pub struct LeftView {
-    /// The group.
-    pub group: String,
-    /// Who is not in it any more.
-    pub agent: String,
-}
-
-/// Two agents that may answer each other again.
-#[derive(Debug, Clone, Object)]
-#[oai(rename = "ResumedConversation")]
-pub struct ResumedView {
-    /// The two, by name.
-    pub agents: Vec<String>,
-}
-
-impl From<Conversation> for ResumedView {
-    fn from(conversation: Conversation) -> Self {
-        let pair = conversation.pair;
-        Self { agents: vec![pair.first().to_string(), pair.second().to_string()] }
-    }
 }

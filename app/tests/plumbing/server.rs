@@ -128,6 +128,7 @@ impl Server {
                     waiting_paths: Arc::new(["/v1/waits"]),
                 },
                 methods: Methods::of_openapi(&document, "/v1").with("/docs", "GET"),
+                unread: Arc::new(|_, _| None),
             },
         );
         let acceptor = Acceptor::bind("127.0.0.1:0".parse().unwrap(), limits.connections).unwrap();

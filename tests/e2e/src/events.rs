@@ -128,7 +128,7 @@ impl Stream {
                 match line.split_once(':').map(|(name, value)| (name, value.trim_start())) {
                     Some(("", _)) => comments += 1,
                     Some(("id", value)) => id = Some(value.to_owned()),
-                    Some(("event", value)) => kind = value.to_owned(),
+                    Some(("event", value)) => value.clone_into(&mut kind),
                     Some(("data", value)) => data = Some(serde_json::from_str(value)?),
                     Some(("retry", _)) => {}
                     _ => return Err(Fault::new(format!("{line:?} is no line of a stream"))),

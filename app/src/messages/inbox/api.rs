@@ -10,10 +10,10 @@ use crate::messages::bodies::{MessagesBody, ReceiveBody, ReturnBody};
 use crate::messages::inbox::commands::{AreAcknowledged, ReturnMessages, SayOfMessages, WereRead};
 use crate::messages::inbox::receive::{ReceiveMessages, ReceiveRequest};
 use crate::messages::inbox::stream::{InboxStream, MailStream, StreamTerms};
-use crate::messages::queries::MessageQueries;
-use crate::messages::views::{
+use crate::messages::inbox::views::{
     InboxMessageView, InboxPageView, ReceivedMessagesView, ReceivedView, SaidView, UnreadView,
 };
+use crate::messages::queries::MessageQueries;
 use crate::refusal::CallError;
 use domain::messages::inbox::{ReceiveCount, ReturnDelay, Visibility};
 use domain::messages::message::Number;
