@@ -2,8 +2,8 @@
 
 use super::samples::*;
 use crate::harness::{TestStore, default_project};
-use crate::model::messages::draft;
 use crate::model::messages::driver::{self, Answer, Command, Registry};
+use crate::model::messages::sequence::draft;
 use crate::samples::*;
 use crate::{on_every_locking_store, on_every_store};
 use domain::locks::lease::Holder;
@@ -125,7 +125,7 @@ async fn no_inbox_holds_more_than_it_may_however_many_send_at_once(store: Arc<Te
         tasks.spawn(async move {
             let ids = FreshIds { message: message_id(2_000 + sender), notice: message_id(3_000 + sender) };
             let holder = Holder { agent: agent("sam"), session: session_id("sam-1") };
-            let command = Command::Send(holder, draft(named(&["ann"])), ids, Pace::DEFAULT);
+            let command = Command::Send(holder, Box::new(draft(named(&["ann"]))), ids, Pace::DEFAULT);
             driver::run(door.as_ref(), &default_project(), &registry, &command, false).await.unwrap()
         });
     }

@@ -35,7 +35,7 @@ pub(crate) enum Word {
 /// A command, with everything that was picked for it.
 #[derive(Debug, Clone)]
 pub(crate) enum Command {
-    Send(Holder, Draft, FreshIds, Pace),
+    Send(Holder, Box<Draft>, FreshIds, Pace),
     Receive(AgentId, Receive),
     Say(AgentId, SessionId, MessageId, Word),
     Join(AgentId, GroupName),
@@ -189,12 +189,11 @@ async fn run_word(
     let now = uow.now().await?;
     let stored = uow.deliveries_load(project, agent, &[message]).await?.pop();
     let is_there = stored.is_some();
-    let before: Option<Delivery> = match stored {
-        Some(before) => Some(before),
-        None => {
-            let found = uow.messages_load(project, &[message]).await?.pop();
-            found.and_then(|found| inbox::made(&found, own?))
-        }
+    let before: Option<Delivery> = if let Some(before) = stored {
+        Some(before)
+    } else {
+        let found = uow.messages_load(project, &[message]).await?.pop();
+        found.and_then(|found| inbox::made(&found, own?))
     };
     let Some(before) = before else { return Ok(Answer::NotThere) };
     let said = match word {

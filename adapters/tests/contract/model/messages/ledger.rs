@@ -76,6 +76,28 @@ fn known(number: usize, now: DateTime<Utc>) -> Recipient {
     }
 }
 
+/// When a delivery is over by time alone, and how.
+pub(super) fn over(life: &Life, message: &Message) -> Option<(DateTime<Utc>, DeliveryStatus)> {
+    let (free, hand) = match &life.at {
+        At::Waiting(at) => (*at, None),
+        At::InHand(_, until) => (*until, Some(*until)),
+        At::Ended(..) => return None,
+    };
+    let mut ends = Vec::new();
+    if life.offers == OFFERS_MAX {
+        ends.push((free, DeliveryStatus::Failed));
+    }
+    if let Some(at) = message.expires_at {
+        ends.push((hand.map_or(at, |until| until.max(at)), DeliveryStatus::Expired));
+    }
+    if let Some(at) = message.ack.and_then(|ack| ack.deadline) {
+        ends.push((at, DeliveryStatus::Failed));
+    }
+    let first = ends.iter().map(|(at, _)| *at).min()?;
+    // At one instant: the deadline, then the expiry, then the attempts.
+    ends.into_iter().rev().find(|(at, _)| *at == first)
+}
+
 impl Ledger {
     pub(crate) fn new(now: DateTime<Utc>) -> Self {
         let registry = (0..GUEST).map(|number| (agent(AGENTS[number]), known(number, now))).collect();
@@ -132,11 +154,12 @@ impl Ledger {
         got.or_else(|| self.recent(0)).map(|message| message.id)
     }
 
-    /// One of the latest messages that a session has in hand; else as [`Self::recent_of`].
+    /// One of the latest messages that a session has in hand, or now and then another one of the agent; else as
+    /// [`Self::recent_of`].
     pub(crate) fn in_hand_of(&self, who: usize, session: &SessionId, back: usize) -> Option<MessageId> {
         let name = agent(AGENTS[who]);
-        let is_held =
-            |life: &Life| matches!(&life.at, At::InHand(holder, until) if holder == session && *until > self.now);
+        let is_any = back % 3 == 2;
+        let is_held = |life: &Life| matches!(&life.at, At::InHand(holder, until) if (is_any || holder == session) && *until > self.now);
         let held = self.lives.iter().rev().filter(|((recipient, _), life)| *recipient == name && is_held(life));
         let held = held.map(|((_, number), _)| self.messages[number].id).nth(back / 3);
         held.or_else(|| self.recent_of(who, back))
@@ -160,36 +183,14 @@ impl Ledger {
                 At::Waiting(at) | At::InHand(_, at) => Some(*at),
                 At::Ended(..) => None,
             };
-            let over = self.over(life, &self.messages[number]).map(|(at, _)| at);
+            let over = over(life, &self.messages[number]).map(|(at, _)| at);
             lapses.into_iter().chain(over)
         });
         instants.filter(|at| *at > self.now).min()
     }
 
-    /// When a delivery is over by time alone, and how.
-    pub(super) fn over(&self, life: &Life, message: &Message) -> Option<(DateTime<Utc>, DeliveryStatus)> {
-        let (free, hand) = match &life.at {
-            At::Waiting(at) => (*at, None),
-            At::InHand(_, until) => (*until, Some(*until)),
-            At::Ended(..) => return None,
-        };
-        let mut ends = Vec::new();
-        if life.offers == OFFERS_MAX {
-            ends.push((free, DeliveryStatus::Failed));
-        }
-        if let Some(at) = message.expires_at {
-            ends.push((hand.map_or(at, |until| until.max(at)), DeliveryStatus::Expired));
-        }
-        if let Some(at) = message.ack.and_then(|ack| ack.deadline) {
-            ends.push((at, DeliveryStatus::Failed));
-        }
-        let first = ends.iter().map(|(at, _)| *at).min()?;
-        // At one instant: the deadline, then the expiry, then the attempts.
-        ends.into_iter().rev().find(|(at, _)| *at == first)
-    }
-
     pub(super) fn is_over(&self, life: &Life, message: &Message) -> bool {
-        self.over(life, message).is_some_and(|(at, _)| at <= self.now)
+        over(life, message).is_some_and(|(at, _)| at <= self.now)
     }
 
     /// Whether an agent is to get a broadcast now.

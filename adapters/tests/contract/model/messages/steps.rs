@@ -63,6 +63,14 @@ pub(crate) enum Step {
     Work {
         who: usize,
     },
+    /// Receives one, returns it for later, after another session tried, and receives all there is.
+    PutOff {
+        who: usize,
+    },
+    /// Receives again and again, says nothing, and answers when it is too late.
+    Neglect {
+        who: usize,
+    },
     Join {
         who: usize,
         group: usize,
@@ -120,9 +128,11 @@ pub(crate) fn any_step() -> BoxedStrategy<Sent> {
             .prop_map(|(who, session, count, visibility)| Step::Receive { who, session, count, visibility }),
         4 => (who(), recent()).prop_map(|(who, message)| Step::Read { who, message }),
         6 => (who(), recent()).prop_map(|(who, message)| Step::Acknowledge { who, message }),
-        4 => (who(), session(), recent(), prop::sample::select(vec![0_u32, 0, 7, 100]))
+        9 => (who(), session(), recent(), prop::sample::select(vec![0_u32, 7, 100]))
             .prop_map(|(who, session, message, delay)| Step::Return { who, session, message, delay }),
         3 => who().prop_map(|who| Step::Work { who }),
+        3 => who().prop_map(|who| Step::PutOff { who }),
+        3 => who().prop_map(|who| Step::Neglect { who }),
         5 => (who(), group()).prop_map(|(who, group)| Step::Join { who, group }),
         2 => (who(), group()).prop_map(|(who, group)| Step::Leave { who, group }),
         1 => Just(Step::ComeOrGo),
@@ -146,6 +156,8 @@ impl Step {
             | Self::Acknowledge { who, .. }
             | Self::Return { who, .. }
             | Self::Work { who }
+            | Self::PutOff { who }
+            | Self::Neglect { who }
             | Self::Join { who, .. }
             | Self::Leave { who, .. } => Some(*who),
             Self::Chat { .. }

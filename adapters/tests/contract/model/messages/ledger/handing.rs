@@ -159,17 +159,18 @@ impl Ledger {
     fn stands_before(&self, name: &AgentId, message: &Message) -> Option<Number> {
         let of_sender = |other: &&Message| other.sender.agent() == message.sender.agent();
         let earlier = self.messages.range(..message.number).map(|(_, other)| other).filter(of_sender);
-        let mut waiting = earlier.filter(|other| match self.lives.get(&(name.clone(), other.number)) {
-            Some(life) => match &life.at {
+        let looked_to = self.looked_to.get(name).copied().unwrap_or_default();
+        let is_waiting = |other: &&Message| {
+            let Some(life) = self.lives.get(&(name.clone(), other.number)) else {
+                return self.is_for(name, other) && other.number > looked_to && !other.is_expired(self.now);
+            };
+            match &life.at {
                 At::Ended(..) => false,
                 At::InHand(_, until) => *until <= self.now && !self.is_over(life, other),
                 At::Waiting(_) => !self.is_over(life, other),
-            },
-            None => {
-                let looked_to = self.looked_to.get(name).copied().unwrap_or_default();
-                self.is_for(name, other) && other.number > looked_to && !other.is_expired(self.now)
             }
-        });
+        };
+        let mut waiting = earlier.filter(is_waiting);
         waiting.next().map(|other| other.number)
     }
 

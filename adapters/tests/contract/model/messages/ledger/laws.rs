@@ -1,6 +1,6 @@
 //! What must hold of all that is stored, and what becomes of what is over.
 
-use super::{At, Ledger, Life};
+use super::{At, Ledger, Life, over};
 use crate::model::messages::driver::Stored;
 use chrono::{DateTime, Utc};
 use domain::ids::{AgentId, MessageId};
@@ -30,7 +30,7 @@ impl Ledger {
             let key = (changed.after.recipient.clone(), changed.after.number);
             let message = self.messages[&key.1].clone();
             let mut life = self.lives[&key].clone();
-            let by_time = self.over(&life, &message).filter(|(at, _)| *at <= self.now);
+            let by_time = over(&life, &message).filter(|(at, _)| *at <= self.now);
             let end = match (by_time, gone) {
                 (Some(end), _) => end,
                 (None, Some(agent)) if *agent == key.0 => (self.now, DeliveryStatus::Failed),
