@@ -162,6 +162,12 @@ impl FrontDoor {
         Ok(call)
     }
 
+    /// The pass of a request that was admitted as this call.
+    pub fn pass(&self, request: &Request, call: &Call) -> Result<Pass, Problem> {
+        let token = token(request.headers()).ok_or_else(unauthenticated)?.to_owned();
+        Ok(Pass::new(Arc::clone(&self.authenticator), self.executor.clone(), token, call.clone()))
+    }
+
     /// A refusal of an authenticated call that would have changed something is audited, in the key's own project.
     async fn turn_away(&self, request: &Request, call: &Call, refusal: Refusal) -> Problem {
         let method = request.method();

@@ -85,7 +85,8 @@ impl Command for SweepDeliveries {
     }
 }
 
-/// Ends what an agent has not taken, since it is deregistered in this unit of work; answers what is to be told.
+/// Ends what an agent has not taken, and takes it out of its groups, since it is deregistered in this unit of work; answers
+/// what is to be told.
 pub async fn abandon(
     uow: &mut dyn UnitOfWork,
     project: &ProjectId,
@@ -96,7 +97,15 @@ pub async fn abandon(
     uow.mailboxes_lock(project, std::slice::from_ref(agent)).await?;
     let deliveries = uow.deliveries_open(project, agent, head.last_number, OPEN_ROWS_MAX).await?;
     let changes = sweep::abandon(overdue(uow, project, head, deliveries).await?, fresh);
-    saved(uow, project, &changes).await
+    let mut told = saved(uow, project, &changes).await?;
+    let groups = uow.groups_of(project, std::slice::from_ref(agent)).await?.remove(agent).unwrap_or_default();
+    for group in groups.keys() {
+        if let Some(member) = uow.member_find(project, group, agent).await? {
+            uow.member_remove(project, group, agent).await?;
+            told.push(happenings::left(&member));
+        }
+    }
+    Ok(told)
 }
 
 async fn overdue(

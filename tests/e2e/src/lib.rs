@@ -14,6 +14,7 @@ pub mod fault;
 pub mod http;
 pub mod keyring;
 pub mod logs;
+pub mod mail;
 pub mod poll;
 pub mod random;
 pub mod relay;

@@ -1,104 +1,29 @@
 //! Messages: Alice, Bob and Olga write to each other, take what they get into their hands, and see what became of what they
 //! sent, on SQLite and on PostgreSQL.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use e2e::audit::Watch;
 use e2e::client::Client;
-use e2e::events::Stream;
 use e2e::keyring::Keyring;
+use e2e::mail::{
+    ACKNOWLEDGE, MESSAGES, READ, RECEIVE, RETURN, SOON, became, here, in_seconds, named, receive, send, served,
+    subjects, with,
+};
 use e2e::poll::until;
-use e2e::server::Server;
 use e2e::store::Store;
 use e2e::work::task;
 use e2e::{Fault, Outcome, on_both_stores};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinSet;
 
 on_both_stores! {
     a_message_is_taken_into_hand_and_its_sender_sees_what_became_of_it
-    what_nobody_takes_comes_again_and_then_its_sender_is_told
     an_audience_gets_what_is_sent_to_it_and_nobody_else
-    those_of_one_sender_come_in_order_and_the_urgent_first
     what_has_to_be_acknowledged_is_and_in_time
     an_agent_says_the_truth_about_itself
     two_who_only_answer_each_other_are_slowed_and_stopped
     a_full_inbox_refuses_and_drops_nothing
-    who_never_looks_learns_of_mail_all_the_same
     messages_are_found_by_those_who_may_see_them
     nonsense_is_refused_in_words_and_changes_nothing
-    a_repeated_request_gets_its_first_answer
-    who_waits_is_woken_at_once
-    who_is_deregistered_gets_nothing_more_and_senders_are_told
-    an_inbox_streams_no_more_than_fits_into_the_hands
-}
-
-const MESSAGES: &str = "/v1/messages";
-const RECEIVE: &str = "/v1/inbox/receive";
-const READ: &str = "/v1/inbox/read";
-const ACKNOWLEDGE: &str = "/v1/inbox/acknowledge";
-const RETURN: &str = "/v1/inbox/return";
-
-/// What must happen soon happens within this time, also on a busy machine.
-const SOON: Duration = Duration::from_secs(20);
-
-/// A server on which Alice, Bob and Olga have records.
-async fn served(store: &Store) -> Outcome<(Server, [Client; 3])> {
-    let server = store.serve().await?;
-    let agents = [server.agent("alice")?, server.agent("bob")?, server.agent("olga")?];
-    for agent in &agents {
-        here(agent).await?;
-    }
-    Ok((server, agents))
-}
-
-/// Makes an agent's record, as its first session does.
-async fn here(agent: &Client) -> Outcome {
-    agent.post(RECEIVE, &json!({})).await?.ok().map(drop)
-}
-
-fn named(agents: &[&str], subject: &str) -> Value {
-    json!({ "to": { "agents": agents }, "subject": subject })
-}
-
-/// `base` with the members of `more`.
-fn with(mut base: Value, more: &Value) -> Value {
-    for (name, value) in more.as_object().into_iter().flatten() {
-        base[name] = value.clone();
-    }
-    base
-}
-
-fn in_seconds(seconds: i64) -> DateTime<Utc> {
-    DateTime::<Utc>::from(SystemTime::now()) + TimeDelta::seconds(seconds)
-}
-
-async fn send(from: &Client, body: &Value) -> Outcome<String> {
-    let reply = from.post(MESSAGES, body).await?;
-    let id = reply.body["id"].as_str().unwrap_or_default().to_owned();
-    if reply.status == 201 { Ok(id) } else { Err(Fault::new(format!("not sent: {} {}", reply.status, reply.text))) }
-}
-
-async fn receive(agent: &Client, body: &Value) -> Outcome<Vec<Value>> {
-    let mut answer = agent.post(RECEIVE, body).await?.ok()?;
-    match answer["messages"].take() {
-        Value::Array(messages) => Ok(messages),
-        other => Err(Fault::new(format!("no list of messages: {other}"))),
-    }
-}
-
-fn subjects(received: &[Value]) -> Vec<String> {
-    received.iter().map(|one| one["message"]["subject"].as_str().unwrap_or_default().to_owned()).collect()
-}
-
-/// What became of a message, as `bob read, carol stored`.
-async fn became(sender: &Client, id: &str) -> Outcome<String> {
-    let ledger = sender.get(&format!("{MESSAGES}/{id}/deliveries")).await?.ok()?;
-    let one = |delivery: &Value| {
-        let word = |name: &str| delivery[name].as_str().unwrap_or("?").to_owned();
-        format!("{} {}", word("agent"), word("status"))
-    };
-    Ok(ledger["deliveries"].as_array().into_iter().flatten().map(one).collect::<Vec<_>>().join(", "))
 }
 
 fn counted(ledger: &Value, status: &str) -> u64 {
@@ -154,42 +79,6 @@ async fn a_message_is_taken_into_hand_and_its_sender_sees_what_became_of_it(stor
     Ok(())
 }
 
-async fn what_nobody_takes_comes_again_and_then_its_sender_is_told(store: Store) -> Outcome {
-    let (_server, [alice, bob, olga]) = served(&store).await?;
-    let id = send(&alice, &named(&["bob"], "take me")).await?;
-    let began = Instant::now();
-    let first = receive(&bob, &json!({ "visibility_seconds": 5 })).await?;
-    assert_eq!(first[0]["attempt"], json!(1));
-    // Nothing is said about it, so it comes again after five seconds, and not before.
-    let second = receive(&bob, &json!({ "visibility_seconds": 30, "wait_seconds": 20 })).await?;
-    assert_eq!((subjects(&second), &second[0]["attempt"]), (vec!["take me".to_owned()], &json!(2)));
-    assert!(began.elapsed() >= Duration::from_millis(4_900), "after {:?}", began.elapsed());
-    let mut log = Watch::new(olga).await?;
-    for attempt in 3..=5 {
-        bob.post(RETURN, &json!({ "messages": [id] })).await?.ok()?;
-        let got = receive(&bob, &json!({})).await?;
-        assert_eq!(got[0]["attempt"], json!(attempt));
-    }
-    bob.post(RETURN, &json!({ "messages": [id] })).await?.ok()?;
-    assert!(receive(&bob, &json!({})).await?.is_empty(), "five times and no more");
-    let notice = receive(&alice, &json!({ "wait_seconds": 20 })).await?;
-    let [notice] = notice.as_slice() else { return Err(Fault::new("the sender was told nothing")) };
-    let notice = &notice["message"];
-    assert_eq!((&notice["from"], &notice["kind"]), (&json!("pointsman"), &json!("delivery.failed")));
-    assert_eq!((&notice["data"]["message"], &notice["type"]), (&json!(id), &json!("event")));
-    let cause = json!([{ "agent": "bob", "status": "failed", "cause": "attempts_used_up" }]);
-    assert_eq!(notice["data"]["recipients"], cause);
-    assert_eq!(became(&alice, &id).await?, "bob failed");
-    bob.post(ACKNOWLEDGE, &json!({ "messages": [id] })).await?.problem(410, "delivery-ended")?;
-    bob.post(RETURN, &json!({ "messages": [id] })).await?.problem(410, "delivery-ended")?;
-    let told = log.told().await?;
-    let count = |line: &str| told.iter().filter(|told| *told == line).count();
-    assert_eq!((count("bob message.return ok"), count("bob message.receive ok")), (4, 3), "{told:?}");
-    assert_eq!((count("pointsman message.fail ok"), count("pointsman message.send ok")), (1, 1), "{told:?}");
-    assert!(receive(&alice, &json!({})).await?.is_empty(), "told once");
-    Ok(())
-}
-
 async fn an_audience_gets_what_is_sent_to_it_and_nobody_else(store: Store) -> Outcome {
     let keys = Keyring::usual().with("pc", "agent").with("cloud", "agent").with("ci", "agent").with("late", "agent");
     let server = store.launch()?.keys(&keys).start().await?;
@@ -233,19 +122,6 @@ async fn an_audience_gets_what_is_sent_to_it_and_nobody_else(store: Store) -> Ou
     let members = ci.get("/v1/groups/crew/members").await?.ok()?;
     assert_eq!(members["members"].as_array().map(Vec::len), Some(1));
     assert_eq!(ci.get("/v1/groups").await?.ok()?["groups"], json!([{ "name": "crew", "members": 1 }]));
-    Ok(())
-}
-
-async fn those_of_one_sender_come_in_order_and_the_urgent_first(store: Store) -> Outcome {
-    let (_server, [alice, bob, olga]) = served(&store).await?;
-    for (number, priority) in [(1, 9), (2, 5), (3, 1)] {
-        let priority = json!({ "priority": priority });
-        send(&alice, &with(named(&["bob"], &format!("alice {number}")), &priority)).await?;
-    }
-    send(&olga, &with(named(&["bob"], "olga 1"), &json!({ "priority": 2 }))).await?;
-    let first = receive(&bob, &json!({ "max_messages": 2 })).await?;
-    assert_eq!(subjects(&first), ["alice 1", "alice 2"], "what comes before the most urgent is as urgent");
-    assert_eq!(subjects(&receive(&bob, &json!({})).await?), ["alice 3", "olga 1"]);
     Ok(())
 }
 
@@ -365,26 +241,6 @@ async fn a_full_inbox_refuses_and_drops_nothing(store: Store) -> Outcome {
     Ok(())
 }
 
-async fn who_never_looks_learns_of_mail_all_the_same(store: Store) -> Outcome {
-    let (_server, [alice, bob, _]) = served(&store).await?;
-    let told = async |agent: &Client, expected: &str| {
-        until(&format!("the header to say {expected}"), SOON, async || {
-            let reply = agent.get("/v1/locks").await?;
-            Ok((reply.header("pointsman-unread") == Some(expected)).then_some(()))
-        })
-        .await
-    };
-    told(&bob, "0; urgent=0").await?;
-    let id = send(&alice, &with(named(&["bob"], "now"), &json!({ "priority": 1 }))).await?;
-    send(&alice, &json!({ "to": { "everyone": true }, "subject": "all" })).await?;
-    told(&bob, "2; urgent=1").await?;
-    let refused = bob.post("/v1/locks/release", &json!({ "tokens": [1] })).await?;
-    assert!(refused.status >= 400 && refused.header("pointsman-unread").is_some(), "on a refusal too");
-    bob.post(READ, &json!({ "messages": [id] })).await?.ok()?;
-    told(&bob, "1; urgent=0").await?;
-    told(&alice, "0; urgent=0").await
-}
-
 async fn messages_are_found_by_those_who_may_see_them(store: Store) -> Outcome {
     let (_server, [alice, bob, olga]) = served(&store).await?;
     let secret =
@@ -453,83 +309,5 @@ async fn nonsense_is_refused_in_words_and_changes_nothing(store: Store) -> Outco
     }
     let told: Vec<String> = log.told().await?.into_iter().filter(|line| !line.contains("message.send ok")).collect();
     assert_eq!(told, [""; 0]);
-    Ok(())
-}
-
-async fn a_repeated_request_gets_its_first_answer(store: Store) -> Outcome {
-    let (_server, [alice, bob, olga]) = served(&store).await?;
-    let mut log = Watch::new(olga).await?;
-    let body = named(&["bob"], "once");
-    let (one, other) = (alice.once("k"), alice.once("k"));
-    let (first, second) = tokio::join!(one.post(MESSAGES, &body), other.post(MESSAGES, &body));
-    assert_eq!(first?.body, second?.body);
-    let got = bob.once("r").post(RECEIVE, &json!({})).await?.ok()?;
-    assert_eq!(
-        bob.once("r").post(RECEIVE, &json!({})).await?.ok()?["messages"][0]["message"],
-        got["messages"][0]["message"]
-    );
-    let empty = bob.once("e").post(RECEIVE, &json!({})).await?.ok()?;
-    assert_eq!(empty["messages"], json!([]));
-    send(&alice, &named(&["bob"], "later")).await?;
-    assert_eq!(bob.once("e").post(RECEIVE, &json!({})).await?.ok()?, empty, "an empty answer is one too");
-    bob.once("r").post(RECEIVE, &json!({ "max_messages": 2 })).await?.problem(409, "idempotency-key-reused")?;
-    let told = log.told().await?;
-    let count = |line: &str| told.iter().filter(|told| *told == line).count();
-    assert_eq!((count("alice message.send ok"), count("bob message.receive ok")), (2, 1), "{told:?}");
-    Ok(())
-}
-
-async fn who_waits_is_woken_at_once(store: Store) -> Outcome {
-    let (_server, [alice, bob, _]) = served(&store).await?;
-    let waiting = async {
-        let began = Instant::now();
-        let got = receive(&bob, &json!({ "wait_seconds": 30 })).await?;
-        Ok::<_, Fault>((subjects(&got), began.elapsed()))
-    };
-    let sending = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        send(&alice, &json!({ "to": { "agents": ["alice"] }, "subject": "for another" })).await?;
-        send(&alice, &named(&["bob"], "wake up")).await
-    };
-    let (woken, sent) = tokio::join!(waiting, sending);
-    sent?;
-    let (subjects, after) = woken?;
-    assert_eq!(subjects, ["wake up"]);
-    assert!(after < Duration::from_secs(4), "woken after {after:?}, which is as late as by chance");
-    Ok(())
-}
-
-async fn who_is_deregistered_gets_nothing_more_and_senders_are_told(store: Store) -> Outcome {
-    let (_server, [alice, bob, olga]) = served(&store).await?;
-    let id = send(&alice, &named(&["bob", "olga"], "for two")).await?;
-    olga.delete("/v1/agents/bob").await?.ok()?;
-    assert_eq!(became(&alice, &id).await?, "bob failed, olga stored");
-    let notice = receive(&alice, &json!({})).await?;
-    assert_eq!(notice[0]["message"]["data"]["recipients"][0]["cause"], json!("recipient_gone"));
-    alice.post(MESSAGES, &named(&["bob"], "too late")).await?.problem(422, "recipients-unknown")?;
-    bob.post(RECEIVE, &json!({})).await?.problem(422, "recipients-unknown")?;
-    bob.post("/v1/agents", &json!({})).await?.ok()?;
-    send(&alice, &named(&["bob"], "welcome back")).await?;
-    assert_eq!(subjects(&receive(&bob, &json!({})).await?), ["welcome back"]);
-    Ok(())
-}
-
-async fn an_inbox_streams_no_more_than_fits_into_the_hands(store: Store) -> Outcome {
-    let (_server, [alice, bob, _]) = served(&store).await?;
-    let mut stream = Stream::of(&bob, "/v1/inbox/stream?max_in_hand=2&visibility_seconds=60").await?;
-    for number in 0..5 {
-        send(&alice, &named(&["bob"], &format!("m{number}"))).await?;
-    }
-    let mut got = Vec::new();
-    for expected in 0..5 {
-        if expected >= 2 {
-            assert!(stream.next(Duration::from_millis(300)).await.is_err(), "the hands are full");
-            bob.post(READ, &json!({ "messages": [got[expected - 2]] })).await?.ok()?;
-        }
-        let event = stream.next(SOON).await?.ok_or_else(|| Fault::new("the stream has ended"))?;
-        assert_eq!(event.kind, "message");
-        assert_eq!(event.data["message"]["subject"], json!(format!("m{expected}")));
-        got.push(event.data["message"]["id"].clone());
-    }
     Ok(())
 }

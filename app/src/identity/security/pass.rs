@@ -1,11 +1,10 @@
 //! What an open stream shows again and again.
 
-use super::{FrontDoor, token, unauthenticated};
+use super::unauthenticated;
 use crate::call::Call;
 use crate::executor::Executor;
 use crate::http::problem::Problem;
 use crate::identity::authenticate::{AuthError, Authenticator};
-use poem::Request;
 use std::sync::Arc;
 
 /// What lets a request stay that goes on for long.
@@ -16,19 +15,13 @@ pub struct Pass {
     call: Call,
 }
 
-impl FrontDoor {
-    /// The pass of a request that was admitted as this call.
-    pub fn pass(&self, request: &Request, call: &Call) -> Result<Pass, Problem> {
-        Ok(Pass {
-            authenticator: Arc::clone(&self.authenticator),
-            executor: self.executor.clone(),
-            token: token(request.headers()).ok_or_else(unauthenticated)?.to_owned(),
-            call: call.clone(),
-        })
-    }
-}
-
 impl Pass {
+    /// The pass of whoever showed this token and was admitted as this call.
+    pub(super) fn new(authenticator: Arc<Authenticator>, executor: Executor, token: String, call: Call) -> Self {
+        Self { authenticator, executor, token, call }
+    }
+
+
     /// Whether the request would be admitted again, as the same caller; the problem if not. A sign of life of its session.
     pub async fn check(&self) -> Result<(), Problem> {
         match self.authenticator.authenticate(&self.token).await {

@@ -34,8 +34,7 @@ type Begun = Arc<Mutex<HashMap<u32, Instant>>>;
 
 /// Sends to one agent, who waits at the other server, takes what there is, says that it was read, and waits again.
 pub(super) async fn measure(pair: &Pair, window: Duration) -> Result<Latencies> {
-    let receiver = pair.caller(SENDERS)?;
-    let mut inbox = Connection::open(pair.other.address, receiver).await?;
+    let mut inbox = Connection::open(pair.other.address, pair.caller(SENDERS)?).await?;
     // So that the receiver has a record.
     let _: Received = inbox.post("/v1/inbox/receive", "first", "{}".to_owned()).await?;
     let begun = Begun::default();
@@ -45,8 +44,8 @@ pub(super) async fn measure(pair: &Pair, window: Duration) -> Result<Latencies> 
     };
     let to = json!({ "agents": [format!("load-agent-{SENDERS}")] });
     let sending = send(pair, &to, window, note);
-    let (sent, received) = tokio::join!(sending, receive(&mut inbox, &begun, window + PATIENCE));
-    let (sent, latencies) = (sent?, received?);
+    let (sent, latencies) = tokio::join!(sending, receive(&mut inbox, &begun, window + PATIENCE));
+    let (sent, latencies) = (sent?, latencies?);
     if latencies.count() != u64::from(sent) {
         bail!("{sent} messages were sent and {} received", latencies.count());
     }
@@ -65,8 +64,8 @@ async fn receive(inbox: &mut Connection, begun: &Begun, within: Duration) -> Res
         }
         for InHand { message } in &received.messages {
             let number: u32 = message.subject.parse().context("a subject is a number")?;
-            let began = begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-            latencies.record(now - began.context("a message came twice, or before it was sent")?);
+            let since = begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+            latencies.record(now - since.context("a message came twice, or before it was sent")?);
         }
         let ids: Vec<&str> = received.messages.iter().map(|one| one.message.id.as_str()).collect();
         let read = json!({ "messages": ids }).to_string();
