@@ -1,7 +1,7 @@
 //! What runs beside the requests: named loops that do a round, rest, and stop when told.
 
-use crate::audit;
 use crate::alerts::evaluator;
+use crate::audit;
 use crate::config::{Alerts, Retention};
 use crate::executor::Executor;
 use crate::handoffs;

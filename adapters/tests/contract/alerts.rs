@@ -11,6 +11,7 @@ use domain::events::Position;
 use domain::ids::{AlertId, ProjectId};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -189,18 +190,17 @@ async fn who_changes_alerts_stands_in_line(store: Arc<TestStore>) {
     let mut first = store.begin().await;
     first.alerts_lock(&project).await.unwrap();
     first.alerts_save(&project, &[alert(1)]).await.unwrap();
-    let second_one = tokio::spawn({
-        let project = project.clone();
-        async move {
-            let mut uow = other_door.begin().await.unwrap();
-            uow.alerts_lock(&project).await.unwrap();
-            uow.alerts_standing(&project, &[key("k-1")]).await.unwrap()
-        }
+    let mut others = JoinSet::new();
+    let own = project.clone();
+    others.spawn(async move {
+        let mut uow = other_door.begin().await.unwrap();
+        uow.alerts_lock(&own).await.unwrap();
+        uow.alerts_standing(&own, &[key("k-1")]).await.unwrap()
     });
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!second_one.is_finished());
+    assert!(others.try_join_next().is_none());
     first.commit().await.unwrap();
-    assert_eq!(timeout(Duration::from_secs(5), second_one).await.unwrap().unwrap(), [alert(1)]);
+    assert_eq!(timeout(Duration::from_secs(5), others.join_next()).await.unwrap().unwrap().unwrap(), [alert(1)]);
 }
 
 on_every_store!(

@@ -10,6 +10,7 @@ use ports::store::Store;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 async fn append(store: &TestStore, facts: &[Fact]) {
     let mut uow = store.begin().await;
@@ -198,24 +199,26 @@ async fn what_was_forgotten_is_known_of_each_project(store: Arc<TestStore>) {
 async fn many_who_write_at_once_are_read_once_each_and_in_order(store: Arc<TestStore>) {
     const WRITERS: usize = 4;
     const COMMITS: usize = 20;
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move {
-                for commit in 0..COMMITS {
-                    let mut uow = store.begin().await;
-                    uow.facts_append(&[fact(&store, &format!("{writer}"))]).await.unwrap();
-                    // The first ones take longer than the others, so that numbers do not go by commits.
-                    tokio::time::sleep(Duration::from_millis(if writer == 0 { 5 } else { 0 })).await;
-                    uow.facts_append(&[fact(&store, &format!("{writer} {commit}"))]).await.unwrap();
-                    uow.commit().await.unwrap();
-                }
-            })
-        })
-        .collect();
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = Arc::clone(&store);
+        writers.spawn(async move {
+            for commit in 0..COMMITS {
+                let mut uow = store.begin().await;
+                uow.facts_append(&[fact(&store, &format!("{writer}"))]).await.unwrap();
+                // The first ones take longer than the others, so that numbers do not go by commits.
+                tokio::time::sleep(Duration::from_millis(if writer == 0 { 5 } else { 0 })).await;
+                uow.facts_append(&[fact(&store, &format!("{writer} {commit}"))]).await.unwrap();
+                uow.commit().await.unwrap();
+            }
+        });
+    }
     let (mut after, mut read) = (None, Vec::new());
     loop {
-        let is_over = writers.iter().all(tokio::task::JoinHandle::is_finished);
+        while let Some(written) = writers.try_join_next() {
+            written.unwrap();
+        }
+        let is_over = writers.is_empty();
         read.extend(read_on(store.store(), &default_project(), &mut after).await);
         if is_over {
             break;

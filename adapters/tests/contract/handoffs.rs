@@ -27,9 +27,7 @@ async fn a_handoff_comes_back_to_the_last_field(store: Arc<TestStore>) {
     assert_eq!(uow.handoff_content(&default_project(), id(2)).await.unwrap(), Some(content));
     assert_eq!(uow.handoff_content(&default_project(), id(9)).await.unwrap(), None);
     drop(uow);
-    let mut revision = full.revision;
-    for state in every_state() {
-        revision += 1;
+    for (revision, state) in (full.revision + 1..).zip(every_state()) {
         let changed = Handoff { state, revision, ..full.clone() };
         save_one(&store, &changed).await;
         assert_eq!(load(&store, &[2]).await, [changed]);

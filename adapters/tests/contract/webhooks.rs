@@ -15,6 +15,7 @@ use domain::webhooks::webhook::{DisabledBecause, Standing, Webhook};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -332,20 +333,19 @@ async fn a_loaded_webhook_keeps_others_from_its_deliveries(store: Arc<TestStore>
     let other_door = store.second_door().await;
     let mut first = store.begin().await;
     first.webhooks_load(&project, &[hook_id(1)]).await.unwrap();
-    let second_one = tokio::spawn({
-        let project = project.clone();
-        async move {
-            let mut uow = other_door.begin().await.unwrap();
-            uow.webhooks_load(&project, &[hook_id(1)]).await.unwrap();
-            uow.webhook_deliveries_due(&project, hook_id(1), second(0), 9).await.unwrap()
-        }
+    let mut others = JoinSet::new();
+    let own = project.clone();
+    others.spawn(async move {
+        let mut uow = other_door.begin().await.unwrap();
+        uow.webhooks_load(&own, &[hook_id(1)]).await.unwrap();
+        uow.webhook_deliveries_due(&own, hook_id(1), second(0), 9).await.unwrap()
     });
     let taken = staged(1, 1, "a", Stage::Claimed { since: start(), until: second(30) });
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!second_one.is_finished());
+    assert!(others.try_join_next().is_none());
     first.webhook_deliveries_save(&project, &[taken]).await.unwrap();
     first.commit().await.unwrap();
-    let seen = timeout(Duration::from_secs(5), second_one).await.unwrap().unwrap();
+    let seen = timeout(Duration::from_secs(5), others.join_next()).await.unwrap().unwrap().unwrap();
     assert_eq!(seen, []);
 }
 
@@ -355,18 +355,17 @@ async fn who_makes_webhooks_stands_in_line(store: Arc<TestStore>) {
     let mut first = store.begin().await;
     first.webhooks_lock(&project).await.unwrap();
     first.webhook_add(&project, &hook(1), &secrets(1)).await.unwrap();
-    let second_one = tokio::spawn({
-        let project = project.clone();
-        async move {
-            let mut uow = other_door.begin().await.unwrap();
-            uow.webhooks_lock(&project).await.unwrap();
-            uow.webhook_count(&project).await.unwrap()
-        }
+    let mut others = JoinSet::new();
+    let own = project.clone();
+    others.spawn(async move {
+        let mut uow = other_door.begin().await.unwrap();
+        uow.webhooks_lock(&own).await.unwrap();
+        uow.webhook_count(&own).await.unwrap()
     });
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!second_one.is_finished());
+    assert!(others.try_join_next().is_none());
     first.commit().await.unwrap();
-    assert_eq!(timeout(Duration::from_secs(5), second_one).await.unwrap().unwrap(), 1);
+    assert_eq!(timeout(Duration::from_secs(5), others.join_next()).await.unwrap().unwrap().unwrap(), 1);
 }
 
 on_every_store!(

@@ -129,8 +129,16 @@ impl Touched {
             ..Self::default()
         };
         for job in jobs {
-            let Touches { keys, tokens, own_session: _, expired_rows_max, dead_sessions_max, work, schedules, handoffs } =
-                job.command.touches();
+            let Touches {
+                keys,
+                tokens,
+                own_session: _,
+                expired_rows_max,
+                dead_sessions_max,
+                work,
+                schedules,
+                handoffs,
+            } = job.command.touches();
             all.keys.extend(keys);
             all.tokens.extend(tokens);
             all.expired_rows_max = all.expired_rows_max.max(expired_rows_max);
@@ -298,7 +306,9 @@ async fn load_locks(
     ending_sessions: &[SessionId],
     work: &LoadedWork,
 ) -> Result<LockTable, StoreError> {
-    let Touched { mut keys, mut tokens, handed, expired_rows_max, work: TouchedWork { choices, lock_keys, .. }, .. } = touches;
+    let Touched {
+        mut keys, mut tokens, handed, expired_rows_max, work: TouchedWork { choices, lock_keys, .. }, ..
+    } = touches;
     if !choices.is_empty() {
         keys.extend(lock_keys);
     }

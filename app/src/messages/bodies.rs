@@ -186,7 +186,7 @@ impl SendBody {
             links.iter().enumerate().map(|(at, link)| link.read(&format!("links[{at}]"))).collect::<Result<_, _>>()?;
         let content = Content {
             subject: Subject::parse(&self.subject).map_err(|error| Problem::invalid("subject", &error))?,
-            body: parsed("body", self.body, Body::parse)?,
+            body: parsed("body", self.body.as_deref(), Body::parse)?,
             data: self
                 .data
                 .map(|Any(data)| Data::try_new(data))
@@ -204,15 +204,15 @@ impl SendBody {
         Ok(Draft {
             audience: self.to.read()?,
             message_type: self.message_type.map_or(default, MessageType::from),
-            kind: parsed("kind", self.kind, MessageKind::parse)?,
+            kind: parsed("kind", self.kind.as_deref(), MessageKind::parse)?,
             priority: priority.map_err(|error| Problem::invalid("priority", &error))?,
             content,
-            in_reply_to: parsed("in_reply_to", self.in_reply_to, MessageId::parse)?,
-            correlation_id: parsed("correlation_id", self.correlation_id, CorrelationId::parse)?,
+            in_reply_to: parsed("in_reply_to", self.in_reply_to.as_deref(), MessageId::parse)?,
+            correlation_id: parsed("correlation_id", self.correlation_id.as_deref(), CorrelationId::parse)?,
             ack,
             expires_at: self.expires_at.map(micros),
-            on_behalf_of: parsed("on_behalf_of", self.on_behalf_of, AgentId::parse)?,
-            task: parsed("task", self.task, TaskId::parse)?,
+            on_behalf_of: parsed("on_behalf_of", self.on_behalf_of.as_deref(), AgentId::parse)?,
+            task: parsed("task", self.task.as_deref(), TaskId::parse)?,
         })
     }
 }
@@ -304,10 +304,10 @@ fn ids(texts: &[String]) -> Result<Vec<MessageId>, Problem> {
 
 fn parsed<T, E: std::fmt::Display>(
     field: &str,
-    text: Option<String>,
+    text: Option<&str>,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Problem> {
-    text.as_deref().map(parse).transpose().map_err(|error| Problem::invalid(field, &error))
+    text.map(parse).transpose().map_err(|error| Problem::invalid(field, &error))
 }
 
 fn micros(at: DateTime<Utc>) -> DateTime<Utc> {

@@ -53,12 +53,12 @@ pub fn moved(before: Option<&Delivery>, after: &Delivery, by_itself: bool) -> Ha
 
 /// Everything that changed hands in a decision, in order; what was sent first.
 pub fn of(changes: &Changes, by_itself: bool) -> Vec<Happening> {
-    let sent = changes.new.iter().map(sent);
-    let changed = changes.changed.iter().map(|changed| moved(Some(&changed.before), &changed.after, by_itself));
+    let new = changes.new.iter().map(sent);
+    let before = changes.changed.iter().map(|changed| moved(Some(&changed.before), &changed.after, by_itself));
     let waits = |delivery: &&Delivery| !matches!(delivery.state, DeliveryState::Waiting { .. });
     // A delivery that is only noted for its recipient is no event: the message was sent to it before.
     let made = changes.made.iter().filter(waits).map(|made| moved(None, made, by_itself));
-    sent.chain(changed).chain(made).collect()
+    new.chain(before).chain(made).collect()
 }
 
 /// The last place of an inbox was taken.

@@ -1,5 +1,6 @@
 //! What the rules of messages need to know of agents, put together from their records and groups.
 
+use domain::agents::environment::EnvironmentTag;
 use domain::agents::record::AgentRecord;
 use domain::ids::{AgentId, ProjectId};
 use domain::messages::audience::{Audience, Recipient};
@@ -131,6 +132,6 @@ async fn from_records(
 }
 
 fn environments(record: &AgentRecord) -> BTreeSet<Environment> {
-    let names = [Some(record.environment.as_str()), record.tag.as_ref().map(|tag| tag.as_str())];
+    let names = [Some(record.environment.as_str()), record.tag.as_ref().map(EnvironmentTag::as_str)];
     names.into_iter().flatten().filter_map(|name| Environment::parse(name).ok()).collect()
 }

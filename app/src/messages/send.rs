@@ -164,7 +164,7 @@ impl SendMessage {
             _ => 0,
         };
         let task = uow.tasks_load(project, draft.task.as_slice()).await?.pop();
-        let held = task.and_then(|task| HeldTask::of(&task, &sender, head.now));
+        let held_task = task.and_then(|task| HeldTask::of(&task, &sender, head.now));
         Ok(Some(Loaded {
             now: head.now,
             last_number: head.last_number,
@@ -176,7 +176,7 @@ impl SendMessage {
             group_members,
             replied,
             conversation,
-            held,
+            held: held_task,
             pace: self.pace,
         }))
     }

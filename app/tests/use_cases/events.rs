@@ -10,7 +10,8 @@ use domain::events::{Fact, FactFilter, Position};
 use domain::ids::{AgentId, FactId, ProjectId};
 use pointsman::call::Call;
 use pointsman::events::feed::{
-    Beginning, Crowded, FOLLOWERS_PER_AGENT_MAX, FollowError, Follower, Feeds, GapCause, News, PAGE_FACTS_MAX, PAGES_MAX,
+    Beginning, Crowded, FOLLOWERS_PER_AGENT_MAX, Feeds, FollowError, Follower, GapCause, News, PAGE_FACTS_MAX,
+    PAGES_MAX,
 };
 use pointsman::events::poll::Polled;
 use ports::store::{PoolState, SchemaState, Store, StoreError, UnitOfWork};

@@ -109,7 +109,10 @@ async fn a_follower_wants_what_it_says(store: Store) -> Outcome {
     for agent in ["alice", "bob"] {
         for kind in ["lock.acquired", "lock.released"] {
             let event = one_key.event(SOON).await?;
-            assert_eq!((&event["agent"], &event["kind"], &event["subject"]), (&json!(agent), &json!(kind), &json!("b")));
+            assert_eq!(
+                (&event["agent"], &event["kind"], &event["subject"]),
+                (&json!(agent), &json!(kind), &json!("b"))
+            );
         }
     }
     let page = ask(&alice, "?from=start&agent=bob&context=session").await?.ok()?;
@@ -312,7 +315,8 @@ async fn who_does_not_read_holds_nobody_up_and_misses_nothing(store: Store) -> O
     const ROUNDS: usize = 40;
     let server = store.serve().await?;
     let (alice, bob) = (server.agent("alice")?, server.agent("bob")?);
-    let (mut slow, mut quick) = (Stream::open(&alice, "?context=task").await?, Stream::open(&bob, "?context=task").await?);
+    let (mut slow, mut quick) =
+        (Stream::open(&alice, "?context=task").await?, Stream::open(&bob, "?context=task").await?);
     let labels: Vec<String> = (0..16).map(|number| format!("{number}-{}", "x".repeat(60))).collect();
     let mut slowest = Duration::ZERO;
     let mut quickly = Vec::new();
@@ -345,7 +349,8 @@ async fn on_another_server_events_come_soon_also_without_a_word() -> Outcome {
         let database = store.database().ok_or_else(|| Fault::new("this story needs PostgreSQL"))?;
         if is_silent {
             database.sql(SILENCE)?;
-            let which = database.sql("SELECT pronamespace::regnamespace FROM pg_proc WHERE oid = 'pg_notify'::regproc")?;
+            let which =
+                database.sql("SELECT pronamespace::regnamespace FROM pg_proc WHERE oid = 'pg_notify'::regproc")?;
             assert_eq!(which, "public", "nobody is told anything");
         }
         let (one, other) = (store.serve().await?, store.serve().await?);
@@ -393,5 +398,6 @@ async fn an_agent_has_a_limit_and_others_are_not_touched() -> Outcome {
     refusal.problem(429, "too-many-followers")?;
     Stream::open(&server.stranger()?.key(key_of("bob")), "").await?;
     streams.pop();
-    poll::until("the place to be free again", SOON, async || Ok((ask(&alice, "").await?.status == 200).then_some(()))).await
+    poll::until("the place to be free again", SOON, async || Ok((ask(&alice, "").await?.status == 200).then_some(())))
+        .await
 }

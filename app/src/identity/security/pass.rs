@@ -21,7 +21,6 @@ impl Pass {
         Self { authenticator, executor, token, call }
     }
 
-
     /// Whether the request would be admitted again, as the same caller; the problem if not. A sign of life of its session.
     pub async fn check(&self) -> Result<(), Problem> {
         match self.authenticator.authenticate(&self.token).await {

@@ -7,6 +7,7 @@ use crate::model::work::stored::Stored;
 use chrono::TimeDelta;
 use domain::handoffs::{MovedTask, Stays};
 use domain::locks::key::LockKey;
+use domain::locks::wants::Wants;
 use domain::work::attempt::AttemptEnd;
 use domain::work::requires::Claimant;
 use domain::work::table::ClaimRef;
@@ -72,7 +73,7 @@ impl Ledger {
         match stays {
             Stays::TakerLacks { .. } => assert!(!may_have(to, task), "{to:?} lacks nothing for {task:?}"),
             Stays::TakerHolds { key, token } => {
-                let of_task: BTreeSet<&LockKey> = task.terms.resources.iter().flat_map(|wants| wants.keys()).collect();
+                let of_task: BTreeSet<&LockKey> = task.terms.resources.iter().flat_map(Wants::keys).collect();
                 assert!(of_task.contains(key));
                 let held = self.seen.leases.iter().find(|stored| stored.lease.token == *token).unwrap();
                 assert!(held.is_live(self.now) && held.lease.holder == to.holder && held.lease.key == *key);
