@@ -59,6 +59,8 @@ pub fn openapi() -> Result<String, Box<dyn Error + Send + Sync>> {
 }
 
 fn parts() -> Result<Parts, Box<dyn Error + Send + Sync>> {
+    // Fails only if a provider is there already, which is just as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let store = Arc::new(InMemoryStore::new(Arc::new(SystemClock)));
     let metrics = Metrics::unexported()?;
     let env = EnvKeys::new(&crate::config::Identity::default())?;

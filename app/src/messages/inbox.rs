@@ -3,5 +3,4 @@
 pub mod api;
 pub mod commands;
 pub mod receive;
-pub mod stream;
 pub mod views;

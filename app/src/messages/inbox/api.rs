@@ -1,5 +1,7 @@
 //! The caller's own inbox over HTTP.
 
+mod stream;
+
 use crate::agents::enter::enter;
 use crate::executor::Executor;
 use crate::http::cursor;
@@ -9,9 +11,8 @@ use crate::identity::security::{Auth, FrontDoor};
 use crate::messages::bodies::{MessagesBody, ReceiveBody, ReturnBody};
 use crate::messages::inbox::commands::{AreAcknowledged, ReturnMessages, SayOfMessages, WereRead};
 use crate::messages::inbox::receive::{ReceiveMessages, ReceiveRequest};
-use crate::messages::inbox::stream::{InboxStream, MailStream, StreamTerms};
 use crate::messages::inbox::views::{
-    InboxMessageView, InboxPageView, ReceivedMessagesView, ReceivedView, SaidView, UnreadView,
+    InboxMessageView, InboxPageView, InboxStream, ReceivedMessagesView, ReceivedView, SaidView, UnreadView,
 };
 use crate::messages::queries::MessageQueries;
 use crate::refusal::CallError;
@@ -24,6 +25,7 @@ use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use std::sync::Arc;
 use std::time::Duration;
+use stream::{MailStream, StreamTerms};
 
 /// The operations on the caller's inbox.
 pub struct InboxApi {

@@ -3,11 +3,15 @@
 use crate::messages::inbox::commands::SaidOf;
 use crate::messages::inbox::receive::InHand;
 use crate::messages::views::{DeliveryStatusView, DeliveryView, MessageView};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::messages::content::Content;
 use domain::messages::delivery::DeliveryState;
 use domain::messages::listing::{InboxEntry, Unread};
-use poem_openapi::Object;
+use poem::Body;
+use poem_openapi::payload::Binary;
+use poem_openapi::types::ToJSON;
+use poem_openapi::{ApiResponse, Object, ResponseContent};
 
 /// A message in the caller's hands.
 #[derive(Debug, Clone, Object)]
@@ -120,4 +124,42 @@ impl From<Unread> for UnreadView {
     fn from(Unread { unread, urgent }: Unread) -> Self {
         Self { unread, urgent }
     }
+}
+
+/// The stream as an answer.
+#[derive(ResponseContent)]
+pub enum InboxContent {
+    /// Messages as they come.
+    #[oai(content_type = "text/event-stream")]
+    Stream(Binary<Body>),
+}
+
+/// Messages as they come.
+#[derive(ApiResponse)]
+pub enum InboxStream {
+    /// They come.
+    #[oai(status = 200)]
+    Open(
+        InboxContent,
+        /// Never kept on the way.
+        #[oai(header = "Cache-Control")]
+        String,
+        /// Tells proxies to pass everything on at once.
+        #[oai(header = "X-Accel-Buffering")]
+        String,
+    ),
+}
+
+impl InboxStream {
+    /// An answer that is kept and held back nowhere.
+    pub fn new(body: Body) -> Self {
+        Self::Open(InboxContent::Stream(Binary(body)), "no-store".to_owned(), "no".to_owned())
+    }
+}
+
+/// A message in hand as an event of a stream; `None` of one that was not offered.
+pub fn message_event(in_hand: InHand, now: DateTime<Utc>) -> Option<Bytes> {
+    let id = in_hand.message.id;
+    let data = ReceivedView::new(in_hand, now)?.to_json_string();
+    Some(Bytes::from(format!("id: {id}\nevent: message\ndata: {data}\n\n")))
 }

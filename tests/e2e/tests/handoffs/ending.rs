@@ -86,7 +86,7 @@ async fn an_offer_expires_and_that_is_told(store: Store) -> Outcome {
     })
     .await?;
     say(&bob, "accept", &handoff).await?.problem(410, "handoff-over")?;
-    assert_eq!(listed(&bob, &[("status", "expired")]).await?, [handoff.clone()]);
+    assert_eq!(listed(&bob, &[("status", "expired")]).await?, std::slice::from_ref(&handoff));
     let lines = [("operation", "handoff.expire")];
     poll::until("the end to be written down", soon, async || {
         Ok((entries(&olga, &lines).await?.len() == 1).then_some(()))

@@ -176,15 +176,15 @@ async fn whoever_waits_in_line_waits_on(store: Store) -> Outcome {
     })
     .await?;
     let taken = say(bob, "accept", &handoff).await?.ok()?;
-    let token = number(&taken["accepted"]["locks"][0]["token"])?;
+    let given = number(&taken["accepted"]["locks"][0]["token"])?;
     let status = bob.status("src/main.rs").await?;
     assert_eq!((&status["holders"][0]["agent"], status["line"].as_array().map(Vec::len)), (&json!("bob"), Some(1)));
     assert_eq!(status["history"][0]["how"], "handed_over");
     assert!(waiting.try_join_next().is_none(), "nobody came in between");
-    bob.release(&[token]).await?.ok()?;
+    bob.release(&[given]).await?.ok()?;
     let none = || Fault::new("nobody waited");
     let grant = waiting.join_next().await.ok_or_else(none)???.grants()?.remove(0);
-    assert!(grant.token > token && grant.agent == "olga");
+    assert!(grant.token > given && grant.agent == "olga");
     Ok(())
 }
 
@@ -195,13 +195,13 @@ async fn whoever_can_do_it_may_take_it(store: Store) -> Outcome {
     assert_eq!(super::scene::listed(bob, &[("offered_to_me", "true")]).await?, Vec::<String>::new());
     say(bob, "accept", &handoff).await?.problem(403, "handoff-not-for-you")?;
     bob.claim(&json!({ "capabilities": ["rust"] })).await?.ok()?;
-    assert_eq!(super::scene::listed(bob, &[("offered_to_me", "true")]).await?, [handoff.clone()]);
+    assert_eq!(super::scene::listed(bob, &[("offered_to_me", "true")]).await?, std::slice::from_ref(&handoff));
     let taken = say(bob, "accept", &handoff).await?.ok()?;
     assert_eq!(taken["accepted"]["agent"], "bob", "what his session offers counts");
     let other = offer(alice, &json!({ "to": "capability", "capability": "rust" }), &json!({})).await?;
     let record = olga.post("/v1/agents", &json!({ "capabilities": ["rust", "gpu"] })).await?;
     assert!(record.status < 300, "{}", record.text);
-    assert_eq!(super::scene::listed(olga, &[("offered_to_me", "true")]).await?, [other.clone()]);
+    assert_eq!(super::scene::listed(olga, &[("offered_to_me", "true")]).await?, std::slice::from_ref(&other));
     say(olga, "accept", &other).await?.ok()?;
     Ok(())
 }

@@ -6,18 +6,13 @@ use crate::events::views::{End, end_event, heartbeat};
 use crate::http::problem::kinds;
 use crate::identity::security::Pass;
 use crate::messages::inbox::commands::Look;
-use crate::messages::inbox::receive::{InHand, ReceiveMessages, ReceiveRequest};
-use crate::messages::inbox::views::ReceivedView;
+use crate::messages::inbox::receive::{ReceiveMessages, ReceiveRequest};
+use crate::messages::inbox::views::message_event;
 use crate::messages::post::Listener;
 use crate::refusal::{CallError, chain};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use domain::messages::inbox::{ReceiveCount, Visibility};
 use futures_util::Stream;
-use poem::Body;
-use poem_openapi::payload::Binary;
-use poem_openapi::types::ToJSON;
-use poem_openapi::{ApiResponse, ResponseContent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -32,15 +27,15 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the caller asks of a stream.
 #[derive(Debug, Clone, Copy)]
-pub struct StreamTerms {
+pub(super) struct StreamTerms {
     /// For how long each message is in its hands.
-    pub visibility: Visibility,
+    pub(super) visibility: Visibility,
     /// How many may be.
-    pub in_hand_max: ReceiveCount,
+    pub(super) in_hand_max: ReceiveCount,
 }
 
 /// An open stream.
-pub struct MailStream {
+pub(super) struct MailStream {
     receive: ReceiveMessages,
     call: Call,
     terms: StreamTerms,
@@ -55,7 +50,12 @@ pub struct MailStream {
 
 impl MailStream {
     /// Opens it, in the session that the call runs in, which starts if it is not there.
-    pub async fn open(receive: ReceiveMessages, call: Call, terms: StreamTerms, pass: Pass) -> Result<Self, CallError> {
+    pub(super) async fn open(
+        receive: ReceiveMessages,
+        call: Call,
+        terms: StreamTerms,
+        pass: Pass,
+    ) -> Result<Self, CallError> {
         // Before the first look, so that nothing is missed.
         let mail = receive.listen(&call).await?;
         let call = Call { idempotency_key: None, ..call };
@@ -66,7 +66,7 @@ impl MailStream {
     }
 
     /// What is sent, part by part.
-    pub fn into_parts(self) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
+    pub(super) fn into_parts(self) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
         futures_util::stream::unfold(self, async |mut stream| {
             let part = stream.next().await?;
             Some((Ok(part), stream))
@@ -149,42 +149,5 @@ impl MailStream {
     fn end(&mut self, end: End) {
         self.is_over = true;
         self.parts.push_back(end_event(end).freeze());
-    }
-}
-
-fn message_event(in_hand: InHand, now: DateTime<Utc>) -> Option<Bytes> {
-    let id = in_hand.message.id;
-    let data = ReceivedView::new(in_hand, now)?.to_json_string();
-    Some(Bytes::from(format!("id: {id}\nevent: message\ndata: {data}\n\n")))
-}
-
-/// The stream as an answer.
-#[derive(ResponseContent)]
-pub enum InboxContent {
-    /// Messages as they come.
-    #[oai(content_type = "text/event-stream")]
-    Stream(Binary<Body>),
-}
-
-/// Messages as they come.
-#[derive(ApiResponse)]
-pub enum InboxStream {
-    /// They come.
-    #[oai(status = 200)]
-    Open(
-        InboxContent,
-        /// Never kept on the way.
-        #[oai(header = "Cache-Control")]
-        String,
-        /// Tells proxies to pass everything on at once.
-        #[oai(header = "X-Accel-Buffering")]
-        String,
-    ),
-}
-
-impl InboxStream {
-    /// An answer that is kept and held back nowhere.
-    pub fn new(body: Body) -> Self {
-        Self::Open(InboxContent::Stream(Binary(body)), "no-store".to_owned(), "no".to_owned())
     }
 }
