@@ -13,6 +13,7 @@ use sea_orm::{
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -38,17 +39,33 @@ pub(super) struct Source {
 /// Connections kept out of the pool.
 #[derive(Default)]
 struct Warm {
-    spare: Vec<(PoolConnection<Postgres>, Instant)>,
+    spare: Vec<Spare>,
     /// How often the pool was replaced.
     renewals: u64,
+    /// Where connections came from.
+    runtime: Option<Handle>,
+}
+
+/// A connection kept out of the pool.
+struct Spare {
+    connection: PoolConnection<Postgres>,
+    /// When it came out of the pool.
+    since: Instant,
+    /// When it was used last.
+    kept_at: Instant,
+}
+
+impl Warm {
+    /// Gives all of them back to the pool, which takes them on a runtime: also if their last owner goes outside of it.
+    fn clear(&mut self) {
+        let _entered = self.runtime.as_ref().map(Handle::enter);
+        self.spare.clear();
+    }
 }
 
 impl Drop for Warm {
     fn drop(&mut self) {
-        // The pool would take them back on a runtime, and the last owner may go after it.
-        for (connection, _) in self.spare.drain(..) {
-            drop(connection.leak());
-        }
+        self.clear();
     }
 }
 
@@ -57,6 +74,9 @@ const WARM_MAX: usize = 2;
 
 /// How long a connection is kept out of the pool, which looks after its age.
 const WARM_FOR: Duration = Duration::from_mins(1);
+
+/// How long a connection may have been at rest to be used without asking whether it still lives.
+const REST_MAX: Duration = Duration::from_secs(1);
 
 /// How long after a failure nobody tries again. Whoever waited for a turn meanwhile need not wait for another attempt.
 const HOLD_OFF: Duration = Duration::from_millis(200);
@@ -179,9 +199,13 @@ impl Source {
         }
         let (renewals, spare) = {
             let mut warm = self.warm();
+            warm.runtime.get_or_insert_with(Handle::current);
             (warm.renewals, warm.spare.pop())
         };
-        if let Some((connection, since)) = spare {
+        // One that was at rest for longer goes back to the pool, which asks.
+        if let Some(Spare { connection, since, kept_at }) = spare
+            && kept_at.elapsed() < REST_MAX
+        {
             return Ok(Ok(Loose { connection, turn, since, renewals }));
         }
         match self.pool().get_postgres_connection_pool().acquire().await {
@@ -196,7 +220,10 @@ impl Source {
         let mut warm = self.warm();
         let is_of_use = warm.renewals == renewals && since.elapsed() < WARM_FOR && !self.turns.is_closed();
         if is_of_use && warm.spare.len() < WARM_MAX {
-            warm.spare.push((connection, since));
+            warm.spare.push(Spare { connection, since, kept_at: Instant::now() });
+        } else {
+            let _entered = warm.runtime.as_ref().map(Handle::enter);
+            drop(connection);
         }
         drop(warm);
         // The turn is held until the connection can be had.
@@ -207,7 +234,7 @@ impl Source {
     fn make_room(&self) {
         let PoolState { size, idle } = self.pool_state();
         if idle == 0 && size >= self.turns_max {
-            self.warm().spare.clear();
+            self.warm().clear();
         }
     }
 
@@ -292,7 +319,8 @@ impl Source {
         let fresh = reopen();
         let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
         let mut warm = self.warm();
-        *warm = Warm { spare: Vec::new(), renewals: warm.renewals + 1 };
+        warm.clear();
+        warm.renewals += 1;
         drop(warm);
         // Closed from here on: what is idle now, and what is in use when it comes back. Nobody has to wait for that.
         drop(old.get_postgres_connection_pool().close());
@@ -301,7 +329,7 @@ impl Source {
     /// Closes all connections, once those in use have come back.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         self.turns.close();
-        self.warm().spare.clear();
+        self.warm().clear();
         self.pool().close().await.map_err(|error| sort(error, "the database"))
     }
 
