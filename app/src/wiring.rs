@@ -181,7 +181,8 @@ impl Parts {
         );
         OpenApiService::new(apis, "Pointsman", env!("CARGO_PKG_VERSION")).description(
             "Coordinates fleets of agents: leases on files, folders and named resources, with fencing tokens, waiting \
-             in line; work handed out once; and an audit log that tells what happened.",
+             in line; work handed out once; who is there, messages and handoffs between them; events, alerts and \
+             webhooks; and an audit log that tells what happened.",
         )
     }
 }

@@ -3,7 +3,7 @@
 use poem::http::header;
 use poem::{Endpoint, Response, endpoint::make_sync};
 use poem_openapi::{OpenApi, OpenApiService};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 mod statuses;
 
@@ -24,6 +24,7 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> serde_json::Resu
     let mut document: Value = serde_json::from_str(&service.spec())?;
     plain_media_types(&mut document);
     plain_references(&mut document);
+    describe_streams(&mut document);
     document_statuses(&mut document);
     Ok(document)
 }
@@ -50,6 +51,22 @@ pub fn page<T: OpenApi>(
             .header(header::REFERRER_POLICY, "no-referrer")
             .body(html.clone())
     })
+}
+
+/// Describes each part of a stream, where the framework takes the whole of it for one text.
+fn describe_streams(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(stream) = fields.get_mut("content").and_then(|content| content.get_mut("text/event-stream")) {
+                let text = json!({ "type": "string" });
+                let part = json!({ "data": text, "event": text, "id": text, "retry": { "type": "integer" } });
+                *stream = json!({ "schema": { "type": "object", "properties": part } });
+            }
+            fields.values_mut().for_each(describe_streams);
+        }
+        Value::Array(items) => items.iter_mut().for_each(describe_streams),
+        _ => {}
+    }
 }
 
 fn plain_media_types(value: &mut Value) {
