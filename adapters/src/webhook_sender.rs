@@ -1,6 +1,6 @@
 //! Tells webhooks over HTTP, to addresses that the rules allow and no others.
 //!
-//! A name is resolved once for each connection, by [`Guard`], which holds every address it stands for against the rules and
+//! A name is resolved once for each connection, by `Guard`, which holds every address it stands for against the rules and
 //! gives the connection those very addresses. An address in the URL itself is never resolved, so that is checked before.
 
 use async_trait::async_trait;

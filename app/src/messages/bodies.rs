@@ -7,6 +7,7 @@ use domain::ids::{AgentId, HandoffId, MessageId, TaskId};
 use domain::locks::key::LockKey;
 use domain::messages::audience::{Audience, GroupName, Named};
 use domain::messages::content::{Body, Content, CorrelationId, Data, Link, Links, MessageKind, Subject};
+use domain::messages::inbox::MESSAGES_PER_CALL_MAX;
 use domain::messages::message::{Ack, MessageType};
 use domain::messages::send::Draft;
 use domain::work::name::{Capability, Environment};
@@ -292,6 +293,9 @@ pub fn group_name(field: &str, text: &str) -> Result<GroupName, Problem> {
 }
 
 fn ids(texts: &[String]) -> Result<Vec<MessageId>, Problem> {
+    if !(1..=MESSAGES_PER_CALL_MAX).contains(&texts.len()) {
+        return Err(Problem::invalid("messages", &format!("must name 1 to {MESSAGES_PER_CALL_MAX} messages")));
+    }
     let mut ids = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
         let id = MessageId::parse(text).map_err(|error| Problem::invalid(&format!("messages[{at}]"), &error))?;

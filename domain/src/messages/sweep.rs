@@ -97,13 +97,6 @@ pub struct Overdue {
     pub senders: BTreeSet<AgentId>,
 }
 
-impl Overdue {
-    /// The most ids that [`sweep`] needs: one for each message.
-    pub fn notices_max(&self) -> usize {
-        self.messages.len()
-    }
-}
-
 /// Writes down which deliveries have ended by time alone, and tells their senders.
 ///
 /// `fresh` are ids for notices. What there is no id for is left for the next time.
