@@ -179,6 +179,10 @@ given_id!(
     |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
 );
 made_id!(
+    /// A memory: something that happened and what was learned from it.
+    MemoryId, "mem"
+);
+made_id!(
     /// A message from one agent to others.
     MessageId, "msg"
 );

@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod locks;
+pub mod memory;
 pub mod messages;
 pub mod page;
 pub mod webhooks;

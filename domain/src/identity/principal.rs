@@ -73,6 +73,10 @@ pub enum Action {
     UseMessages,
     /// Let stopped conversations go on.
     SteerMessages,
+    /// Remember and recall; keep working memory and procedures; rate what is remembered, take back one's own.
+    UseMemory,
+    /// Remember for all projects; pin, redact and forget what others remembered.
+    SteerMemory,
     /// Submit tasks, claim and do them, look at them; steer one's own.
     UseWork,
     /// Raise alerts, look at them; resolve one's own.
@@ -101,6 +105,7 @@ impl Action {
             | Self::UseAlerts
             | Self::UseHandoffs
             | Self::UseLocks
+            | Self::UseMemory
             | Self::UseMessages
             | Self::UseWork => Role::Agent,
             Self::ForceRelease
@@ -108,6 +113,7 @@ impl Action {
             | Self::ReadAllAudit
             | Self::SteerAgents
             | Self::SteerAlerts
+            | Self::SteerMemory
             | Self::SteerMessages
             | Self::SteerWork => Role::Orchestrator,
             Self::ManageKeys | Self::ManageProjects => Role::Admin,
