@@ -4,11 +4,14 @@
 //! A memory lies in one [`realm`](realm::Realm), which says who may read it. It is never taken away silently: it is
 //! superseded by another one, loses its validity, or is redacted, and what is left says so.
 
+pub mod candidate;
 pub mod content;
 pub mod filter;
+pub mod index;
 pub mod life;
 pub mod realm;
 pub mod record;
 pub mod refusal;
 pub mod remember;
 pub mod terms;
+pub mod words;

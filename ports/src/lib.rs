@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod locks;
+pub mod memory;
 pub mod messages;
 pub mod store;
 pub mod webhooks;
