@@ -13,5 +13,8 @@ pub mod realm;
 pub mod record;
 pub mod refusal;
 pub mod remember;
+pub mod secrets;
 pub mod terms;
+pub mod vector;
 pub mod words;
+pub mod working;

@@ -143,7 +143,12 @@ impl Scratchpad {
     }
 
     /// Takes an entry out.
-    pub fn remove(&self, key: &EntryKey, if_version: Option<u64>, now: DateTime<Utc>) -> Result<Changed, WorkingRefusal> {
+    pub fn remove(
+        &self,
+        key: &EntryKey,
+        if_version: Option<u64>,
+        now: DateTime<Utc>,
+    ) -> Result<Changed, WorkingRefusal> {
         let mut after = self.next(now);
         if !after.entries.contains_key(key) {
             return Err(WorkingRefusal::Unknown { key: key.clone() });

@@ -90,9 +90,14 @@ impl EntryValue {
 
     /// Measures.
     pub fn try_new(value: Value) -> Result<Self, InvalidEntryValue> {
+        let (measured, bytes) = Self::measured(value);
+        if bytes <= Self::BYTES_MAX { Ok(measured) } else { Err(InvalidEntryValue { bytes }) }
+    }
+
+    /// With its length in bytes.
+    pub(super) fn measured(value: Value) -> (Self, usize) {
         let written = value.to_string();
-        let bytes = written.len();
-        if bytes <= Self::BYTES_MAX { Ok(Self { value, tokens: tokens(&written) }) } else { Err(InvalidEntryValue { bytes }) }
+        (Self { value, tokens: tokens(&written) }, written.len())
     }
 
     /// The JSON.
@@ -195,7 +200,11 @@ impl TokenBudget {
 
     /// Checks the bounds.
     pub fn try_new(tokens: u32) -> Result<Self, InvalidTokenBudget> {
-        if (Self::MIN..=Self::MAX).contains(&tokens) { Ok(Self(tokens)) } else { Err(InvalidTokenBudget { given: tokens }) }
+        if (Self::MIN..=Self::MAX).contains(&tokens) {
+            Ok(Self(tokens))
+        } else {
+            Err(InvalidTokenBudget { given: tokens })
+        }
     }
 
     /// The number of tokens.

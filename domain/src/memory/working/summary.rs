@@ -4,25 +4,19 @@
 //! the mean of the probabilities of its words; the best one is taken, the probabilities of its words are squared, so that
 //! nothing is said twice, and so on until there is no room. The same entries always have the same gist.
 
+use crate::memory::words::analyse;
 use crate::memory::working::Entry;
 use crate::memory::working::content::{EntryKey, EntryValue, tokens};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest sentence in bytes; a longer one is cut.
 const SENTENCE_BYTES_MAX: usize = 320;
 
 /// The most sentences that are compared; the latest ones are.
 const SENTENCES_MAX: usize = 2_000;
-
-/// Words so frequent that they say nothing, of three letters and more: shorter ones are left out anyway.
-const STOP_WORDS: [&str; 40] = [
-    "about", "after", "all", "also", "and", "any", "are", "because", "been", "but", "can", "did", "does", "for", "from",
-    "had", "has", "have", "her", "his", "into", "its", "more", "not", "our", "out", "that", "the", "their", "then", "there",
-    "they", "this", "was", "were", "when", "which", "will", "with", "you",
-];
 
 /// One sentence of an entry that gave way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +54,10 @@ impl Gist {
             lines.extend(sentences(entry.value.value()).into_iter().map(line));
         }
         let late = lines.len().saturating_sub(SENTENCES_MAX);
-        let mut gist = Self { compacted, lines: pick(lines.split_off(late), tokens_max.saturating_sub(FRAME_TOKENS)) };
+        let mut lines = lines.split_off(late);
+        let mut said = BTreeSet::new();
+        lines.retain(|line| said.insert((line.key.clone(), line.text.clone())));
+        let mut gist = Self { compacted, lines: pick(lines, tokens_max.saturating_sub(FRAME_TOKENS)) };
         // Each line was rounded up, so this is not to be expected.
         while gist.cost() > tokens_max && gist.lines.pop().is_some() {}
         gist
@@ -82,8 +79,7 @@ impl Gist {
         let ends: Option<Vec<DateTime<Utc>>> = self.lines.iter().map(|line| line.expires_at).collect();
         let key = EntryKey::summary();
         // It has been fitted into an eighth of a budget, so it is never too long for an entry.
-        let value = EntryValue::try_new(json!(self)).or_else(|_| EntryValue::try_new(json!(Self::default())));
-        let value = value.unwrap_or_else(|_| EntryValue::empty());
+        let value = EntryValue::measured(json!(self)).0;
         let expires_at = ends.and_then(|ends| ends.into_iter().max());
         Entry { tokens: value.tokens_under(&key), key, value, version, pinned: false, written_at, expires_at }
     }
@@ -103,9 +99,9 @@ fn cost(line: &GistLine) -> u32 {
 
 /// The lines that say most, in their order.
 fn pick(lines: Vec<GistLine>, tokens_max: u32) -> Vec<GistLine> {
-    let words: Vec<Vec<String>> = lines.iter().map(|line| words(&line.text)).collect();
+    let words: Vec<Vec<String>> = lines.iter().map(|line| analyse(&line.text)).collect();
     let all = words.iter().map(Vec::len).sum::<usize>();
-    let mut weights: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut weights: BTreeMap<&String, f64> = BTreeMap::new();
     for word in words.iter().flatten() {
         *weights.entry(word).or_default() += 1.0;
     }
@@ -117,16 +113,18 @@ fn pick(lines: Vec<GistLine>, tokens_max: u32) -> Vec<GistLine> {
     loop {
         let worth = |at: &usize| {
             let words = &words[*at];
-            let sum: f64 = words.iter().filter_map(|word| weights.get(word.as_str())).sum();
+            let sum: f64 = words.iter().filter_map(|word| weights.get(word)).sum();
             sum / number(words.len().max(1))
         };
         let fits = (0..lines.len()).filter(|at| !taken[*at] && costs[*at] <= room).map(|at| (worth(&at), at));
         // Of two that are worth the same, the later one.
-        let Some((_, best)) = fits.max_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1))) else { break };
+        let Some((_, best)) = fits.max_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1))) else {
+            break;
+        };
         taken[best] = true;
         room -= costs[best];
         for word in &words[best] {
-            if let Some(weight) = weights.get_mut(word.as_str()) {
+            if let Some(weight) = weights.get_mut(word) {
                 *weight *= *weight;
             }
         }
@@ -137,13 +135,6 @@ fn pick(lines: Vec<GistLine>, tokens_max: u32) -> Vec<GistLine> {
 #[expect(clippy::cast_precision_loss, reason = "there are not nearly so many words")]
 fn number(count: usize) -> f64 {
     count as f64
-}
-
-/// The words of a sentence that say something, in small letters.
-fn words(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let all = lower.split(|c: char| !c.is_alphanumeric());
-    all.filter(|word| word.len() >= 3 && !STOP_WORDS.contains(word)).map(str::to_owned).collect()
 }
 
 /// The sentences of JSON. What stands in an object is led by the names it stands under.
@@ -165,7 +156,9 @@ fn collect<'a>(value: &'a Value, path: &mut Vec<&'a str>, into: &mut Vec<String>
             return;
         }
         Value::Array(values) => {
-            values.iter().for_each(|value| collect(value, path, into));
+            for value in values {
+                collect(value, path, into);
+            }
             return;
         }
         Value::String(text) => text.clone(),
@@ -208,3 +201,7 @@ fn cut(mut text: String) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;
