@@ -3,7 +3,9 @@
 //! Tests pass them in where a process would pass the machine's, so that every answer is the same on every run.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, MessageId, ScheduleId, TaskId, TicketId, WebhookId};
+use domain::ids::{
+    AlertId, AuditEntryId, FactId, HandoffId, MemoryId, MessageId, ScheduleId, TaskId, TicketId, WebhookId,
+};
 use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
@@ -67,6 +69,10 @@ impl IdSource for CountedIds {
 
     fn ticket_id(&self) -> TicketId {
         TicketId::new(self.uuid())
+    }
+
+    fn memory_id(&self) -> MemoryId {
+        MemoryId::new(self.uuid())
     }
 
     fn message_id(&self) -> MessageId {

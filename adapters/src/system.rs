@@ -1,7 +1,9 @@
 //! The process's clock and its source of ids and secrets.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, MessageId, ScheduleId, TaskId, TicketId, WebhookId};
+use domain::ids::{
+    AlertId, AuditEntryId, FactId, HandoffId, MemoryId, MessageId, ScheduleId, TaskId, TicketId, WebhookId,
+};
 use domain::work::retry::Chance;
 use ports::clock::Clock;
 use ports::ids::IdSource;
@@ -33,6 +35,10 @@ impl IdSource for RandomIds {
 
     fn handoff_id(&self) -> HandoffId {
         HandoffId::new(ordered())
+    }
+
+    fn memory_id(&self) -> MemoryId {
+        MemoryId::new(ordered())
     }
 
     fn message_id(&self) -> MessageId {

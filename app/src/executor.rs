@@ -205,7 +205,7 @@ impl Executor {
             && refusal.is_audited()
         {
             let refused =
-                Refused { operation: C::OPERATION, target: command.target(), asked: command.content(), refusal };
+                Refused { operation: C::OPERATION, target: command.target(), asked: command.asked(), refusal };
             let entry = journal.refusal(call, None, refused);
             if self.core.folds.deserves_a_line(&entry) {
                 journal.add(entry);

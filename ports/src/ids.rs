@@ -1,6 +1,8 @@
 //! Where made ids and secrets come from.
 
-use domain::ids::{AlertId, AuditEntryId, FactId, HandoffId, MessageId, ScheduleId, TaskId, TicketId, WebhookId};
+use domain::ids::{
+    AlertId, AuditEntryId, FactId, HandoffId, MemoryId, MessageId, ScheduleId, TaskId, TicketId, WebhookId,
+};
 use domain::work::retry::Chance;
 
 /// Draws ids and secrets.
@@ -11,6 +13,8 @@ pub trait IdSource: Send + Sync {
     fn fact_id(&self) -> FactId;
     /// A new handoff; later ones sort after earlier ones of this process.
     fn handoff_id(&self) -> HandoffId;
+    /// A new memory; later ones sort after earlier ones of this process.
+    fn memory_id(&self) -> MemoryId;
     /// A new message; later ones sort after earlier ones of this process.
     fn message_id(&self) -> MessageId;
     /// A new place in line. Not to be guessed.

@@ -31,6 +31,11 @@ pub trait Command: Send + Sync {
     /// The content of the request: the same content under the same idempotency key is the same request.
     fn content(&self) -> Value;
 
+    /// What the audit line of a refusal tells of the request: its content, unless that is not to be kept.
+    fn asked(&self) -> Value {
+        self.content()
+    }
+
     /// The thing it is about, for the audit line of a refusal.
     fn target(&self) -> String;
 
