@@ -7,15 +7,8 @@
 //! is nothing else, in a memory as in a question: measured, they add nothing to the order and much to the size.
 
 mod fold;
-mod hash;
-mod indexed;
-mod packed;
 mod stop;
 mod tokens;
-
-pub use hash::{TermHash, TermHasher};
-pub use indexed::{DISTINCT_TERMS_MAX, IndexedTerms};
-pub use packed::{InvalidPackedTerms, PackedTerms};
 
 use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
@@ -36,39 +29,23 @@ pub const TERMS_MAX: usize = 65_536;
 /// How many different terms of a question are looked for: its first ones.
 pub const QUERY_TERMS_MAX: usize = 64;
 
-/// One term: what is left of a word when everything that does not matter for searching is taken away.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Term(String);
-
-impl Term {
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// The terms of a text in their order, repeated ones each time, at most [`TERMS_MAX`].
-pub fn analyse(text: &str) -> Vec<Term> {
+pub fn analyse(text: &str) -> Vec<String> {
     let terms = collect(text, StopWords::Out);
     if terms.is_empty() { collect(text, StopWords::In) } else { terms }
 }
 
 /// The different terms of a question in their order, at most [`QUERY_TERMS_MAX`]. Empty if it has no word at all.
-pub fn analyse_query(text: &str) -> Vec<Term> {
+pub fn analyse_query(text: &str) -> Vec<String> {
     let terms = distinct(text, StopWords::Out);
     if terms.is_empty() { distinct(text, StopWords::In) } else { terms }
 }
 
-/// The term of a tag, which no word of a text is equal to: for filtering. Case and accents do not matter.
-pub fn tag_term(tag: &str) -> Term {
-    Term(format!("\u{1}{}", fold::fold(tag.trim(), WHOLE_CHARS_MAX)))
-}
-
 /// Calls with the place and the term of each word that counts, until told to stop. Places rise, but what is written
 /// together comes first whole and then in parts.
-pub(super) fn visit(text: &str, mut sink: impl FnMut(Range<usize>, Term) -> ControlFlow<()>) {
+pub(super) fn visit(text: &str, mut sink: impl FnMut(Range<usize>, String) -> ControlFlow<()>) {
     let _ended_early = tokens::visit(text, &mut |place, word, is_stop| {
-        if is_stop { ControlFlow::Continue(()) } else { sink(place, Term(word)) }
+        if is_stop { ControlFlow::Continue(()) } else { sink(place, word) }
     });
 }
 
@@ -78,23 +55,23 @@ enum StopWords {
     Out,
 }
 
-fn collect(text: &str, stop_words: StopWords) -> Vec<Term> {
+fn collect(text: &str, stop_words: StopWords) -> Vec<String> {
     let mut terms = Vec::new();
     let _ended_early = tokens::visit(text, &mut |_, word, is_stop| {
         if !is_stop || stop_words == StopWords::In {
-            terms.push(Term(word));
+            terms.push(word);
         }
         if terms.len() < TERMS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     terms
 }
 
-fn distinct(text: &str, stop_words: StopWords) -> Vec<Term> {
+fn distinct(text: &str, stop_words: StopWords) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut terms = Vec::new();
     let _ended_early = tokens::visit(text, &mut |_, word, is_stop| {
         if (!is_stop || stop_words == StopWords::In) && seen.insert(word.clone()) {
-            terms.push(Term(word));
+            terms.push(word);
         }
         if terms.len() < QUERY_TERMS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });

@@ -120,6 +120,9 @@ fn unspaced(run: &str, start: usize, sink: &mut Sink<'_>) -> ControlFlow<()> {
     for (at, char) in run.char_indices().filter(|(_, char)| !is_ignored(*char)) {
         let place = start + at..start + at + char.len_utf8();
         let one = fold(char.encode_utf8(&mut [0; 4]), WORD_CHARS_MAX);
+        if one.is_empty() {
+            continue;
+        }
         sink(place.clone(), one.clone(), false)?;
         if let Some((first, mut pair)) = before.replace((place.clone(), one.clone())) {
             pair.push_str(&one);
@@ -177,8 +180,12 @@ fn whole(piece: &str, start: usize, sink: &mut Sink<'_>) -> ControlFlow<()> {
     if piece.len() > WHOLE_CHARS_MAX {
         return ControlFlow::Continue(());
     }
+    let folded = fold(piece, WHOLE_CHARS_MAX);
+    if folded.is_empty() {
+        return ControlFlow::Continue(());
+    }
     // Stemmed where it is letters alone, because whoever asks for it may write it small.
-    sink(start..start + piece.len(), stem(fold(piece, WHOLE_CHARS_MAX)), false)
+    sink(start..start + piece.len(), stem(folded), false)
 }
 
 fn word(piece: &str, start: usize, sink: &mut Sink<'_>) -> ControlFlow<()> {
