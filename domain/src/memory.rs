@@ -9,6 +9,7 @@ pub mod content;
 pub mod filter;
 pub mod index;
 pub mod life;
+pub mod procedures;
 pub mod realm;
 pub mod record;
 pub mod refusal;

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod bell;
 pub mod calendar;
 pub mod clock;
+pub mod embedder;
 pub mod events;
 pub mod handoffs;
 pub mod idempotency;

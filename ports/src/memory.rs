@@ -1,5 +1,7 @@
 //! Memories.
 
+pub mod vectors;
+
 use crate::store::StoreError;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
