@@ -32,6 +32,11 @@ impl InMemoryUnitOfWork {
         Ok(Arc::make_mut(&mut self.write()?.handoffs).projects.entry(project.clone()).or_default())
     }
 
+    /// The handoffs of a project.
+    pub(super) fn handoffs_of(&self, project: &ProjectId) -> impl Iterator<Item = &Handoff> {
+        self.handoff_entries(project).map(|entry| &entry.handoff)
+    }
+
     fn handoff_entries(&self, project: &ProjectId) -> impl Iterator<Item = &Entry> {
         self.read().handoffs.projects.get(project).into_iter().flat_map(BTreeMap::values)
     }
