@@ -9,6 +9,7 @@ mod alerts;
 mod client;
 mod data;
 mod database;
+mod embedder;
 mod faults;
 mod http;
 mod identity;
@@ -26,6 +27,7 @@ pub use alerts::Alerts;
 pub use client::Client;
 pub use data::Data;
 pub use database::{Database, Postgres, SqliteSynchronous};
+pub use embedder::{Embedder, EmbedderEndpoint};
 pub use faults::{ConfigErrors, Fault};
 pub use http::Http;
 pub use identity::{EnvKey, Identity, KEY_BYTES_MAX, KEY_BYTES_MIN, KEYS_MAX, KeyIdentity, KeyRole};
@@ -47,6 +49,8 @@ pub struct Config {
     pub data: Data,
     /// The store.
     pub database: Database,
+    /// What turns memories into vectors.
+    pub embedder: Embedder,
     /// The HTTP server.
     pub http: Http,
     /// Keys from the environment.
@@ -83,6 +87,7 @@ impl Config {
             alerts: Alerts::read(&mut reader),
             data: Data::read(&mut reader),
             database: Database::read(&mut reader, &mut notices),
+            embedder: Embedder::read(&mut reader, &mut notices),
             http: Http::read(&mut reader, &mut notices),
             identity: Identity::read(&mut reader, &mut notices),
             locks: Locks::read(&mut reader),

@@ -1,7 +1,6 @@
 //! Turning texts into vectors, by a model elsewhere.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::memory::vector::{InvalidVector, ModelName, Vector};
 use std::time::Duration;
 
@@ -93,9 +92,9 @@ pub enum EmbedderState {
     Unknown,
     /// It answered the last time.
     Reachable,
-    /// It has not answered, or nothing of use, since then.
+    /// It does not answer, or nothing of use.
     Unreachable {
-        /// Since when.
-        since: DateTime<Utc>,
+        /// For how long.
+        lasting: Duration,
     },
 }

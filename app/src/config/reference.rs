@@ -55,6 +55,8 @@ pub enum Section {
     Locks,
     /// Limits of messages.
     Messages,
+    /// What turns memories into vectors.
+    Embedder,
     /// How webhooks are told.
     Webhooks,
     /// When alerts are raised and become worse.
@@ -70,13 +72,14 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Data,
         Self::Database,
         Self::Http,
         Self::Identity,
         Self::Locks,
         Self::Messages,
+        Self::Embedder,
         Self::Webhooks,
         Self::Alerts,
         Self::Retention,
@@ -93,6 +96,7 @@ impl Section {
             Self::Identity => "Keys from the environment",
             Self::Locks => "Locks",
             Self::Messages => "Messages",
+            Self::Embedder => "Embedder",
             Self::Webhooks => "Webhooks",
             Self::Alerts => "Alerts",
             Self::Retention => "How long the past is kept",

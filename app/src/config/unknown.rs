@@ -2,11 +2,12 @@ use super::faults::Fault;
 use super::reference;
 
 /// The prefixes Pointsman claims: an unknown name under one of them is a fault, because it is most often a typing error.
-pub const PREFIXES: [&str; 11] = [
+pub const PREFIXES: [&str; 12] = [
     "ALERTS_",
     "API_",
     "COORDINATION_",
     "DB_",
+    "EMBEDDER_",
     "LOCK_",
     "MESSAGES_",
     "POINTSMAN_",

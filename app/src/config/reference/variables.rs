@@ -1,6 +1,7 @@
 // over 400 lines because: it is one table, with an entry for each variable.
 use super::Kind::{Flag, Number, Text};
 use super::{Kind, Section, Variable};
+use crate::config::embedder::DIMENSIONS_MAX;
 use crate::config::telemetry::FILTER_DEFAULT;
 
 const fn variable(
@@ -201,6 +202,72 @@ pub const VARIABLES: &[Variable] = &[
         "10",
         "How many replies a minute two agents may send each other. More are refused; who sends three times as many within \
          five minutes is stopped for ten minutes, and the owners are told.",
+    ),
+    variable(
+        Section::Embedder,
+        "EMBEDDER",
+        Text,
+        "none",
+        "openai",
+        "What turns memories into vectors, so that they are found by meaning too: `none`, or `openai`, an endpoint that \
+         speaks as OpenAI's does (`POST {EMBEDDER_URL}/embeddings`), as many servers do. It gets the text of every memory.",
+    ),
+    variable(
+        Section::Embedder,
+        "EMBEDDER_URL",
+        Text,
+        "",
+        "https://api.openai.com/v1",
+        "The endpoint's address, before `/embeddings`; needed by `EMBEDDER=openai`. Redirects are not followed. A proxy of \
+         the environment is used over https alone.",
+    ),
+    variable(
+        Section::Embedder,
+        "EMBEDDER_MODEL",
+        Text,
+        "",
+        "text-embedding-3-small",
+        "The model, as the endpoint calls it; needed by `EMBEDDER=openai`. After a change every memory gets a new vector, \
+         in the background.",
+    ),
+    secret(
+        Section::Embedder,
+        "EMBEDDER_API_KEY",
+        "sk-a-long-random-key",
+        "The key that the endpoint wants, if it wants one.",
+    ),
+    variable(
+        Section::Embedder,
+        "EMBEDDER_DIMENSIONS",
+        Number { min: 1, max: DIMENSIONS_MAX },
+        "",
+        "512",
+        "How many numbers the vectors must have; the endpoint is asked for so many. Set it only for models that can shorten \
+         their vectors. Not set, the first answer decides.",
+    ),
+    variable(
+        Section::Embedder,
+        "EMBEDDER_BATCH_SIZE",
+        Number { min: 1, max: 2_048 },
+        "64",
+        "64",
+        "Texts in one request, at most.",
+    ),
+    variable(
+        Section::Embedder,
+        "EMBEDDER_TIMEOUT_SECONDS",
+        Number { min: 1, max: 300 },
+        "30",
+        "30",
+        "How long one request may take. What a search looks for has a shorter time.",
+    ),
+    variable(
+        Section::Embedder,
+        "EMBEDDER_QUERY_TIMEOUT_MS",
+        Number { min: 10, max: 10_000 },
+        "800",
+        "800",
+        "Milliseconds that a search waits for the vector of what it looks for, before it goes by words alone and says so.",
     ),
     variable(
         Section::Webhooks,
