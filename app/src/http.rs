@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod docs_page;
 pub mod filter;
 pub mod json_body;
+pub mod json_lines;
 pub mod methods;
 pub mod observe;
 pub mod problem;

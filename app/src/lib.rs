@@ -19,6 +19,7 @@ pub mod http;
 pub mod identity;
 pub mod lane;
 pub mod locks;
+pub mod memory;
 pub mod messages;
 pub mod refusal;
 pub mod retention;

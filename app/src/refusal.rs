@@ -1,5 +1,7 @@
 //! Every way a use case says no, and what can go wrong beside it.
 
+use crate::memory::remembering::ImportRefused;
+use crate::memory::secrets::SecretsFound;
 use domain::agents::SessionRefusal;
 use domain::agents::record::AgentRefusal;
 use domain::alerts::refusal::AlertRefusal;
@@ -9,6 +11,7 @@ use domain::identity::principal::Denial;
 use domain::identity::project::ProjectRefusal;
 use domain::ids::TicketId;
 use domain::locks::refusal::LockRefusal;
+use domain::memory::refusal::MemoryRefusal;
 use domain::messages::refusal::MessageRefusal;
 use domain::webhooks::refusal::WebhookRefusal;
 use domain::work::refusal::WorkRefusal;
@@ -40,6 +43,12 @@ pub enum Refusal {
     /// About locks.
     #[error(transparent)]
     Lock(#[from] LockRefusal),
+    /// About memories.
+    #[error(transparent)]
+    Memory(#[from] MemoryRefusal),
+    /// About lines to be remembered.
+    #[error(transparent)]
+    MemoryImport(#[from] ImportRefused),
     /// About messages.
     #[error(transparent)]
     Message(#[from] MessageRefusal),
@@ -49,6 +58,9 @@ pub enum Refusal {
     /// About schedules.
     #[error(transparent)]
     Schedule(#[from] ScheduleRefusal),
+    /// About secrets in what is to be written.
+    #[error(transparent)]
+    Secrets(#[from] SecretsFound),
     /// About sessions.
     #[error(transparent)]
     Session(#[from] SessionRefusal),
@@ -113,6 +125,8 @@ impl Refusal {
                 LockRefusal::UnknownToken { .. } => "token-unknown",
                 LockRefusal::TokensUsedUp => "tokens-used-up",
             },
+            Self::Memory(refusal) => memory_slug(refusal),
+            Self::MemoryImport(_) => "import-refused",
             Self::Message(refusal) => message_slug(refusal),
             Self::Project(refusal) => match refusal {
                 ProjectRefusal::Unknown { .. } => "project-unknown",
@@ -127,6 +141,7 @@ impl Refusal {
                 ScheduleRefusal::Never { .. } => "schedule-never-fires",
                 ScheduleRefusal::TooMany => "schedules-full",
             },
+            Self::Secrets(_) => "secret-found",
             Self::Session(refusal) => match refusal {
                 SessionRefusal::NotYours { .. } => "session-not-yours",
                 SessionRefusal::Ended { .. } => "session-ended",
@@ -198,6 +213,18 @@ impl Refusal {
                 | LockRefusal::UnknownToken { .. }
                 | LockRefusal::TokensUsedUp => false,
             },
+            Self::Memory(refusal) => match refusal {
+                MemoryRefusal::NotYours { .. }
+                | MemoryRefusal::Redacted { .. }
+                | MemoryRefusal::Superseded { .. }
+                | MemoryRefusal::Elsewhere { .. }
+                | MemoryRefusal::NotShared => true,
+                MemoryRefusal::Unknown { .. }
+                | MemoryRefusal::Itself { .. }
+                | MemoryRefusal::NotYet { .. }
+                | MemoryRefusal::NeverValid { .. } => false,
+            },
+            Self::MemoryImport(_) | Self::Secrets(_) => false,
             Self::Message(refusal) => match refusal {
                 MessageRefusal::TaskNotHeld { .. }
                 | MessageRefusal::NotOnBehalf { .. }
@@ -264,6 +291,21 @@ const fn handoff_slug(refusal: &HandoffRefusal) -> &'static str {
         HandoffRefusal::Taken { .. } => "handoff-taken",
         HandoffRefusal::Over { .. } => "handoff-over",
         HandoffRefusal::Locks(_) => "tokens-used-up",
+    }
+}
+
+/// As [`Refusal::slug`].
+const fn memory_slug(refusal: &MemoryRefusal) -> &'static str {
+    match refusal {
+        MemoryRefusal::Unknown { .. } => "memory-unknown",
+        MemoryRefusal::NotYours { .. } => "memory-not-yours",
+        MemoryRefusal::Redacted { .. } => "memory-redacted",
+        MemoryRefusal::Superseded { .. } => "memory-superseded",
+        MemoryRefusal::Elsewhere { .. } => "memory-elsewhere",
+        MemoryRefusal::NotShared => "role-too-low",
+        MemoryRefusal::Itself { .. } | MemoryRefusal::NotYet { .. } | MemoryRefusal::NeverValid { .. } => {
+            "invalid-value"
+        }
     }
 }
 

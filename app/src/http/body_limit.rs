@@ -12,7 +12,7 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub const LARGE_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The paths whose bodies may be large.
-const LARGE_PATHS: &[&str] = &["/v1/tasks"];
+const LARGE_PATHS: &[&str] = &["/v1/memories/import", "/v1/tasks"];
 
 /// Refuses longer bodies with 413 `body-too-large`: at once where the length is given, else when it is passed.
 pub fn body_limit<E>(inner: E) -> BodyLimited<E> {

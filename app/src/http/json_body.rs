@@ -40,7 +40,7 @@ impl ResponseError for BodyRefused {
 
 impl BodyRefused {
     /// The answer to it.
-    pub(super) fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Malformed(error) => Problem::new(&kinds::MALFORMED_REQUEST).detail(error.to_string()),
             Self::Faulty(faults) => {
@@ -62,11 +62,16 @@ impl<T: ParseFromJSON + ToJSON> JsonBody<T> {
         } else {
             serde_json::from_slice(bytes).map_err(BodyRefused::Malformed)?
         };
+        Self::read(&value)
+    }
+
+    /// Reads what is JSON already.
+    pub(crate) fn read(value: &Value) -> Result<Self, BodyRefused> {
         // Parsing consumes the value, and the value is what the faults are found in; bodies are small.
-        let faulty = |message: &str| BodyRefused::Faulty(faults::find::<T>(&value, message));
+        let faulty = |message: &str| BodyRefused::Faulty(faults::find::<T>(value, message));
         let parsed = T::parse_from_json(Some(value.clone())).map_err(|error| faulty(error.message()))?;
         // The framework takes numbers and booleans for strings, and strings for numbers.
-        let is_as_sent = parsed.to_json().is_none_or(|read| same_types(&value, &read));
+        let is_as_sent = parsed.to_json().is_none_or(|read| same_types(value, &read));
         if is_as_sent { Ok(Self(parsed)) } else { Err(faulty("has values of the wrong type")) }
     }
 }

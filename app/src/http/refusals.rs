@@ -6,6 +6,9 @@ use crate::handoffs::obstacles::TakerView;
 use crate::http::problem::kinds::{self, BUSY, INTERNAL, SHUTTING_DOWN, UNAVAILABLE};
 use crate::http::problem::{Kind, Problem};
 use crate::locks::obstacles::{ConflictView, CycleStepView, StaleView};
+use crate::memory::obstacles as obstacles_of_memories;
+use crate::memory::remembering::ImportRefused;
+use crate::memory::secrets::SecretsFound;
 use crate::refusal::{CallError, Refusal, chain};
 use crate::work::obstacles;
 use domain::alerts::refusal::AlertRefusal;
@@ -76,6 +79,8 @@ impl From<Refusal> for Problem {
             Refusal::Lock(refusal) => with_members(problem, refusal),
             Refusal::Handoff(refusal) => with_handoffs(problem, refusal),
             Refusal::Work(refusal) => with_tasks(problem, refusal),
+            Refusal::MemoryImport(ImportRefused { faults }) => problem.errors(obstacles_of_memories::lines(faults)),
+            Refusal::Secrets(SecretsFound { found }) => problem.errors(obstacles_of_memories::secrets(found)),
             Refusal::Message(refusal) => with_messages(problem, &refusal),
             Refusal::Webhook(WebhookRefusal::BacklogFull) | Refusal::Alert(AlertRefusal::TooMany) => {
                 problem.retryable_after_ms(TOO_MUCH_RETRY_MS)
@@ -85,6 +90,7 @@ impl From<Refusal> for Problem {
             | Refusal::Denied(_)
             | Refusal::IdempotencyKeyReused
             | Refusal::Key(_)
+            | Refusal::Memory(_)
             | Refusal::Project(_)
             | Refusal::Schedule(_)
             | Refusal::Session(_)

@@ -17,6 +17,8 @@ pub enum Tag {
     Agents,
     /// What agents write to each other.
     Messages,
+    /// What one agent learned, for all of them.
+    Memories,
     /// Incarnations of agents.
     Sessions,
     /// What happens, as it happens.

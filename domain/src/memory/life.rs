@@ -5,6 +5,7 @@ use crate::ids::AgentId;
 use crate::locks::lease::Reason;
 use crate::memory::record::{Memory, Redacted, Verdict};
 use crate::memory::refusal::MemoryRefusal;
+use crate::memory::remember::supersede;
 use chrono::{DateTime, Utc};
 
 /// Who wants to change a memory.
@@ -59,6 +60,19 @@ impl Memory {
             return Err(MemoryRefusal::NeverValid { valid_from, valid_until });
         }
         Ok(Self { valid_from, valid_until, ..self.changed(now)? })
+    }
+
+    /// The place of an older one, taken by this one, which is stored already: the older one and this one as they are
+    /// then. What was superseded or redacted itself takes no place, so that no memories supersede each other in a circle.
+    pub fn taking_place_of(&self, old: &Self, now: DateTime<Utc>) -> Result<(Self, Self), MemoryRefusal> {
+        if self.id == old.id {
+            return Err(MemoryRefusal::Itself { id: self.id });
+        }
+        if let Some(superseded) = &self.superseded {
+            return Err(MemoryRefusal::Superseded { id: self.id, by: superseded.by });
+        }
+        let after = self.changed(now)?;
+        Ok((supersede(old, self, now)?, Self { supersedes: self.supersedes.or(Some(old.id)), ..after }))
     }
 
     /// Without its words, for good. That it was there stays, and where, and who wrote it.

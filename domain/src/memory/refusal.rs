@@ -40,6 +40,12 @@ pub enum MemoryRefusal {
         /// Which.
         id: MemoryId,
     },
+    /// A memory cannot take its own place.
+    #[error("memory {id} cannot take the place of itself")]
+    Itself {
+        /// Which.
+        id: MemoryId,
+    },
     /// Only orchestrators write for all projects.
     #[error("only orchestrators may remember for all projects")]
     NotShared,

@@ -51,6 +51,9 @@ kinds! {
     NOT_YOUR_MEMBERSHIP, "not-your-membership", 403, "Only orchestrators move others",
         "An agent lets itself join groups and leave them.",
         "Leave `agent` out, or use the key of an orchestrator.";
+    MEMORY_NOT_YOURS, "memory-not-yours", 403, "The memory was written by another agent",
+        "Only the agent that wrote a memory, and orchestrators, say what becomes of it.",
+        "Say what you found of it, or let a memory of your own take its place.";
     HANDOFF_NOT_FOR_YOU, "handoff-not-for-you", 403, "The handoff is offered to others",
         "It is offered to another agent, or to agents that can do something you did not say you can; or you gave it yourself, \
          in this very session.",
@@ -85,6 +88,9 @@ kinds! {
     HANDOFF_UNKNOWN, "handoff-unknown", 404, "There is no such handoff",
         "No handoff of that id exists in this project, or it was over long ago and removed.",
         "List the handoffs to find the right id.";
+    MEMORY_UNKNOWN, "memory-unknown", 404, "There is no such memory",
+        "There is no memory of that id, it was forgotten, or you may not read it: which of these is not told.",
+        "Search, or list the memories, to find the right id.";
     WEBHOOK_UNKNOWN, "webhook-unknown", 404, "There is no such webhook",
         "No webhook of that id exists in this project.",
         "List the webhooks to find the right id.";
@@ -145,6 +151,12 @@ kinds! {
     HANDOFF_TAKEN, "handoff-taken", 409, "Somebody took the handoff first",
         "`taken_by` tells who, in which session, and when. Nothing was changed.",
         "Look for another one, or ask the taker.";
+    MEMORY_SUPERSEDED, "memory-superseded", 409, "Another memory took its place before",
+        "A memory is superseded once; `detail` names what took its place.",
+        "Supersede that one.";
+    MEMORY_ELSEWHERE, "memory-elsewhere", 409, "The memory has another scope",
+        "A memory takes the place of one of its own scope, and a private one only of the same agent's.",
+        "Remember it in the scope of the older one, or without `supersedes`.";
     TASK_RUNNING, "task-running", 409, "Somebody works on the task",
         "The task is claimed; `held_by` tells by whom and until when.",
         "Cancel it, or wait until the attempt is over.";
@@ -201,6 +213,9 @@ kinds! {
         "The lock has expired, was released, or was taken away; `stale` tells how it ended and who holds the key now, and a forced \
          release tells by whom and why. Nothing was changed.",
         "Stop writing under that lock. Acquire it anew before going on.";
+    MEMORY_REDACTED, "memory-redacted", 410, "The words of the memory are gone",
+        "It was redacted, and nothing can become of it any more.",
+        "Remember something new.";
     HANDOFF_OVER, "handoff-over", 410, "The handoff is over",
         "It was declined or withdrawn, or nobody took it in time.",
         "Ask its giver for a new one.";
@@ -214,11 +229,11 @@ kinds! {
         "The API key named in the request was revoked before.",
         "Create a new one.";
     BODY_TOO_LARGE, "body-too-large", 413, "The body is too large",
-        "A request body may have 1 MiB at most, and 8 MiB where tasks are submitted.",
+        "A request body may have 1 MiB at most, and 8 MiB where tasks are submitted or memories are imported.",
         "Send less, in several requests if need be.";
     UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood",
-        "Bodies are JSON and say so.",
-        "Send `Content-Type: application/json`.";
+        "Bodies are JSON and say so; imports are lines of JSON.",
+        "Send `Content-Type: application/json`, or `application/x-ndjson` to import.";
     INVALID_VALUE, "invalid-value", 422, "A value is not acceptable",
         "The request can be read, but some value in it is missing or breaks a rule. `errors` lists each field.",
         "Mend the fields named in `errors`.";
@@ -232,6 +247,13 @@ kinds! {
         "Tasks of the call depend on what is not there, on themselves in a circle, or on too much, or their times make no \
          sense. `errors` tells which, and names each circle. Nothing was submitted.",
         "Mend the tasks named in `errors`, or send `\"together\": \"each_alone\"` to submit the others.";
+    SECRET_FOUND, "secret-found", 422, "There is a secret in it",
+        "Keys, tokens and passwords are not kept where others read. `errors` tells in which field each was found, and by which \
+         rule, never the secret. Nothing was written.",
+        "Leave the secret out, and say instead where it is kept. If it was real, let it be renewed.";
+    IMPORT_REFUSED, "import-refused", 422, "The lines cannot be imported",
+        "Some lines are not what they must be; `errors` tells each with its line. Nothing was stored.",
+        "Mend the lines named in `errors`, and send all of them again.";
     TIME_OUT_OF_REACH, "time-out-of-reach", 422, "The time is not one that can be waited for",
         "Times must lie ahead, and at most ten years.",
         "Send another time.";
