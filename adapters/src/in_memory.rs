@@ -11,6 +11,7 @@ mod handoffs;
 mod idempotency;
 mod identity;
 mod locks;
+mod memory;
 mod messages;
 mod webhooks;
 mod work;
@@ -52,9 +53,12 @@ struct State {
     idempotency: Arc<idempotency::Table>,
     identity: Arc<identity::Table>,
     locks: Arc<locks::Table>,
+    memory: Arc<memory::Table>,
     messages: Arc<messages::Table>,
+    procedures: Arc<memory::procedures::Table>,
     webhooks: Arc<webhooks::Table>,
     work: Arc<work::Table>,
+    working: Arc<memory::working::Table>,
 }
 
 struct InMemoryUnitOfWork {
@@ -87,9 +91,12 @@ impl InMemoryStore {
             idempotency: Arc::default(),
             identity: Arc::new(identity::Table::with_default_project(created_at)),
             locks: Arc::new(locks::Table::with_default_project()),
+            memory: Arc::default(),
             messages: Arc::default(),
+            procedures: Arc::default(),
             webhooks: Arc::default(),
             work: Arc::default(),
+            working: Arc::default(),
         });
         Self { clock, shared: Arc::new(Shared { writer: Arc::default(), committed }) }
     }

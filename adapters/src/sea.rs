@@ -19,6 +19,7 @@ mod handoffs;
 mod idempotency;
 mod identity;
 mod locks;
+mod memory;
 mod messages;
 mod migrate;
 mod optimistic;

@@ -15,6 +15,9 @@ mod m0009_messages;
 mod m0010_handoffs;
 mod m0011_webhooks;
 mod m0012_alerts;
+mod m0013_memory;
+mod m0014_working_memory;
+mod m0015_procedures;
 mod step;
 
 use sea_orm_migration::sea_orm::DatabaseTransaction;
@@ -39,6 +42,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_handoffs::STEP),
             Box::new(m0011_webhooks::STEP),
             Box::new(m0012_alerts::STEP),
+            Box::new(m0013_memory::STEP),
+            Box::new(m0014_working_memory::STEP),
+            Box::new(m0015_procedures::STEP),
         ]
     }
 }

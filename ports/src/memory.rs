@@ -1,6 +1,8 @@
 //! Memories.
 
+pub mod procedures;
 pub mod vectors;
+pub mod working;
 
 use crate::store::StoreError;
 use async_trait::async_trait;
@@ -52,11 +54,12 @@ pub trait MemoryRepository {
     async fn memory_last_position(&mut self, realm: &Realm, stream: &Stream) -> Result<u64, StoreError>;
 
     /// Stores new and changed memories of a realm, with their index and what is counted. MUST be
-    /// [`StoreError::Conflict`] unless each stored one has the revision right before, and a new one is new.
+    /// [`StoreError::Conflict`] unless each stored one has the revision right before, and a new one is new, at a place that
+    /// none has. No memory stands in it twice. Author, project, scope, type, place and when it was stored never change.
     async fn memories_save(&mut self, realm: &Realm, changes: &[MemoryChange]) -> Result<(), StoreError>;
 
     /// Deletes memories of a realm with all that belongs to them. Nothing of them stays in the store's files once it had
-    /// time to clean up.
+    /// time to clean up. MUST be [`StoreError::Conflict`] unless each is stored at the revision it has here.
     async fn memories_forget(&mut self, realm: &Realm, memories: &[Memory]) -> Result<(), StoreError>;
 
     /// What an agent found of a memory.

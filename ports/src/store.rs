@@ -8,6 +8,9 @@ use crate::handoffs::HandoffRepository;
 use crate::idempotency::IdempotencyRepository;
 use crate::identity::{KeyRepository, ProjectRepository};
 use crate::locks::LockRepository;
+use crate::memory::MemoryRepository;
+use crate::memory::procedures::ProcedureRepository;
+use crate::memory::working::WorkingRepository;
 use crate::messages::{GroupRepository, MailListing, MailRepository};
 use crate::webhooks::WebhookRepository;
 use crate::work::{ScheduleRepository, TaskRepository};
@@ -108,11 +111,14 @@ pub trait UnitOfWork:
     + GroupRepository
     + MailListing
     + MailRepository
+    + MemoryRepository
+    + ProcedureRepository
     + ProjectRepository
     + ScheduleRepository
     + SessionRepository
     + TaskRepository
     + WebhookRepository
+    + WorkingRepository
     + Send
 {
     /// The store's clock, in microseconds, now (not at the start of the transaction).

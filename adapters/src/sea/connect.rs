@@ -182,7 +182,9 @@ pub(super) async fn sqlite(options: &SqliteOptions) -> Result<Sources, StoreErro
     let for_writing = connect
         .clone()
         .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string());
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        // What is deleted is overwritten, so that the file does not keep it.
+        .pragma("secure_delete", "ON");
     let writer = open_file(&pool().max_connections(1), &for_writing, options.busy_timeout).await?;
     let read_only = connect.pragma("query_only", "ON");
     let readers = pool().max_connections(options.readers.max(1));

@@ -14,6 +14,7 @@ mod harness;
 mod idempotency;
 mod identity;
 mod locks;
+mod memory;
 mod messages;
 mod model;
 mod samples;

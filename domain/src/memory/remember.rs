@@ -59,6 +59,14 @@ impl Fingerprint {
     }
 }
 
+impl Memory {
+    /// What its twins have too; `None` once its words were taken away.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        let words = self.content.as_ref()?.words();
+        Some(Fingerprint::of(self.scope, &self.place.stream, &self.author.agent, &self.event_type, &words.summary))
+    }
+}
+
 /// What a memory is stored by besides what it says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scene {

@@ -17,6 +17,7 @@ pub struct TermHash(pub u64);
 enum Kind {
     Word,
     Tag,
+    Stream,
 }
 
 impl TermHash {
@@ -30,12 +31,18 @@ impl TermHash {
         Self::of(realm, Kind::Tag, tag)
     }
 
+    /// A row of memories, where its name must not stand.
+    pub fn of_stream(realm: &Realm, stream: &str) -> Self {
+        Self::of(realm, Kind::Stream, stream)
+    }
+
     fn of(realm: &Realm, kind: Kind, text: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(realm.key().as_bytes());
         hash.update(match kind {
             Kind::Word => b"\0w",
             Kind::Tag => b"\0t",
+            Kind::Stream => b"\0s",
         });
         hash.update(text.as_bytes());
         let first = hash.finalize().iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte));

@@ -87,6 +87,11 @@ impl<'a> Batch<'a> {
     ) -> Self {
         Self { columns, cells: rows.into_iter().flatten().collect() }
     }
+
+    /// As [`Self::new`], of rows whose cells come one after another.
+    pub(in crate::sea) fn of_cells(columns: &'static [Column], cells: Vec<Cell<'a>>) -> Self {
+        Self { columns, cells }
+    }
 }
 
 impl SeaUnitOfWork {

@@ -1,0 +1,6 @@
+//! Memories.
+
+mod procedures;
+mod samples;
+mod storing;
+mod working;
