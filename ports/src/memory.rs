@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use domain::ids::{AgentId, MemoryId};
 use domain::memory::candidate::{Candidate, Statistics, Totals, Wanted};
 use domain::memory::content::Stream;
-use domain::memory::filter::{MemoryCursor, MemoryFilter};
+use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::realm::Realm;
 use domain::memory::record::{Memory, Place, Verdict};
 use domain::memory::remember::Fingerprint;
@@ -80,10 +80,11 @@ pub trait MemoryRepository {
         at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// Lists what a filter shows, newest first (by when it happened, then id), strictly older than the cursor.
+    /// Lists what a filter shows, by when it happened, then id, strictly behind the cursor in that order.
     async fn memory_list(
         &mut self,
         filter: &MemoryFilter,
+        order: Order,
         after: Option<MemoryCursor>,
         size: PageSize,
     ) -> Result<Page<Memory, MemoryCursor>, StoreError>;
@@ -92,11 +93,8 @@ pub trait MemoryRepository {
     async fn memory_statistics(&mut self, realm: &Realm, terms: &[TermHash]) -> Result<Statistics, StoreError>;
 
     /// What a filter shows of a realm and has the wanted terms, in any order, at most as many as wanted.
-    async fn memory_candidates(
-        &mut self,
-        filter: &MemoryFilter,
-        wanted: &Wanted,
-    ) -> Result<Vec<Candidate>, StoreError>;
+    async fn memory_candidates(&mut self, filter: &MemoryFilter, wanted: &Wanted)
+    -> Result<Vec<Candidate>, StoreError>;
 
     /// What a filter shows, those that happened last, at most `rows_max`: the candidates where nothing is searched for.
     async fn memory_latest(&mut self, filter: &MemoryFilter, rows_max: u32) -> Result<Vec<Candidate>, StoreError>;

@@ -1,6 +1,7 @@
 //! Memories.
 
 pub(super) mod procedures;
+pub(super) mod vectors;
 pub(super) mod working;
 
 use super::{InMemoryUnitOfWork, conflict, rows};
@@ -9,7 +10,7 @@ use chrono::{DateTime, Utc};
 use domain::ids::{AgentId, MemoryId};
 use domain::memory::candidate::{Candidate, Indexed, Statistics, Totals, Wanted};
 use domain::memory::content::Stream;
-use domain::memory::filter::{MemoryCursor, MemoryFilter};
+use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::index::index;
 use domain::memory::realm::Realm;
 use domain::memory::record::{Memory, Place, Verdict};
@@ -152,6 +153,7 @@ impl MemoryRepository for InMemoryUnitOfWork {
             let entry = Entry { memory: after.clone(), indexed: index(after) };
             room.memories.insert(after.id, Arc::new(entry));
         }
+        Arc::make_mut(&mut self.draft.vectors).note(realm, changes);
         self.wrote();
         Ok(())
     }
@@ -165,6 +167,7 @@ impl MemoryRepository for InMemoryUnitOfWork {
             }
             room.verdicts.retain(|(id, _), _| *id != memory.id);
         }
+        Arc::make_mut(&mut self.draft.vectors).forget(realm, memories);
         self.wrote();
         Ok(())
     }
@@ -194,12 +197,20 @@ impl MemoryRepository for InMemoryUnitOfWork {
     async fn memory_list(
         &mut self,
         filter: &MemoryFilter,
+        order: Order,
         after: Option<MemoryCursor>,
         size: PageSize,
     ) -> Result<Page<Memory, MemoryCursor>, StoreError> {
-        let shown = self.shown(filter).into_iter().map(|entry| &entry.memory);
-        let older = shown.filter(|memory| after.is_none_or(|after| cursor(memory) < after));
-        Ok(Page::cut(older.take(rows(size.rows()) + 1).cloned().collect(), size, cursor))
+        let mut shown = self.shown(filter);
+        if order == Order::OldestFirst {
+            shown.reverse();
+        }
+        let is_behind = |memory: &&Memory| match order {
+            Order::NewestFirst => after.is_none_or(|after| cursor(memory) < after),
+            Order::OldestFirst => after.is_none_or(|after| cursor(memory) > after),
+        };
+        let behind = shown.into_iter().map(|entry| &entry.memory).filter(is_behind);
+        Ok(Page::cut(behind.take(rows(size.rows()) + 1).cloned().collect(), size, cursor))
     }
 
     async fn memory_statistics(&mut self, realm: &Realm, terms: &[TermHash]) -> Result<Statistics, StoreError> {

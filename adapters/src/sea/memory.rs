@@ -1,9 +1,11 @@
 //! Memories: what is ranked by in columns, what they say as JSON beside. Tokens find candidates, counts plan and score.
 
+mod nearest;
 mod procedures;
 mod query;
 mod rows;
 mod save;
+mod vectors;
 mod words;
 mod working;
 
@@ -19,7 +21,7 @@ use chrono::{DateTime, Utc};
 use domain::ids::{AgentId, MemoryId};
 use domain::memory::candidate::{Candidate, Statistics, Totals, Wanted};
 use domain::memory::content::Stream;
-use domain::memory::filter::{MemoryCursor, MemoryFilter};
+use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::realm::Realm;
 use domain::memory::record::{Memory, Place, Verdict};
 use domain::memory::remember::Fingerprint;
@@ -228,10 +230,12 @@ impl MemoryRepository for SeaUnitOfWork {
     async fn memory_list(
         &mut self,
         filter: &MemoryFilter,
+        order: Order,
         after: Option<MemoryCursor>,
         size: PageSize,
     ) -> Result<Page<Memory, MemoryCursor>, StoreError> {
-        let (sql, values) = Query::newest(self.dialect, MEMORY_FIELDS, filter, after, size.rows().saturating_add(1));
+        let rows_max = size.rows().saturating_add(1);
+        let (sql, values) = Query::listed(self.dialect, MEMORY_FIELDS, filter, (order, after), rows_max);
         let statement = self.statement(sql, values);
         let rows: Vec<MemoryRow> = self.rows(statement, MEMORIES).await?;
         let found: Vec<Memory> = self.read_rows(rows)?;
@@ -277,7 +281,7 @@ impl MemoryRepository for SeaUnitOfWork {
     }
 
     async fn memory_latest(&mut self, filter: &MemoryFilter, rows_max: u32) -> Result<Vec<Candidate>, StoreError> {
-        let (sql, values) = Query::newest(self.dialect, CANDIDATE_FIELDS, filter, None, rows_max);
+        let (sql, values) = Query::listed(self.dialect, CANDIDATE_FIELDS, filter, (Order::NewestFirst, None), rows_max);
         self.memory_candidate_rows(sql, values).await
     }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::identity::principal::{Action, Denial, Principal, Role, authorize};
 use domain::ids::MemoryId;
-use domain::memory::filter::{MemoryCursor, MemoryFilter};
+use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::realm::{Realm, Scope};
 use domain::memory::record::Memory;
 use domain::page::{Page, PageSize};
@@ -102,7 +102,7 @@ impl Command for Forget {
 async fn found(uow: &mut dyn UnitOfWork, filter: &MemoryFilter) -> Result<(Vec<Memory>, bool), StoreError> {
     let (mut all, mut after): (Vec<Memory>, Option<MemoryCursor>) = (Vec::new(), None);
     loop {
-        let Page { rows, next } = uow.memory_list(filter, after, PageSize::LARGEST).await?;
+        let Page { rows, next } = uow.memory_list(filter, Order::NewestFirst, after, PageSize::LARGEST).await?;
         all.extend(rows);
         after = next;
         if after.is_none() || all.len() >= FORGOTTEN_MAX {

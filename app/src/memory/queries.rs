@@ -8,7 +8,7 @@ use crate::refusal::{CallError, Refusal};
 use domain::identity::principal::{Action, authorize};
 use domain::identity::project::ProjectRefusal;
 use domain::ids::MemoryId;
-use domain::memory::filter::MemoryCursor;
+use domain::memory::filter::{MemoryCursor, Order};
 use domain::memory::record::Memory;
 use domain::memory::refusal::MemoryRefusal;
 use domain::page::{Page, PageSize};
@@ -36,7 +36,7 @@ impl MemoryQueries {
     ) -> Result<Page<Memory, MemoryCursor>, CallError> {
         let mut uow = self.enter(call).await?;
         let now = uow.now().await?;
-        Ok(uow.memory_list(&sought.filter(call, now), after, size).await?)
+        Ok(uow.memory_list(&sought.filter(call, now), Order::NewestFirst, after, size).await?)
     }
 
     /// One memory that the caller may read, whatever has become of it.

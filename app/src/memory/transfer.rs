@@ -9,7 +9,7 @@ use crate::memory::filtering::Sought;
 use crate::memory::queries::MemoryQueries;
 use crate::refusal::{CallError, chain};
 use bytes::Bytes;
-use domain::memory::filter::{MemoryCursor, MemoryFilter};
+use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::record::Memory;
 use domain::page::PageSize;
 use futures_util::Stream;
@@ -61,7 +61,7 @@ impl Export {
 
     async fn page(&mut self, after: Option<MemoryCursor>) -> Result<Bytes, CallError> {
         let mut uow = self.queries.enter(&self.call).await?;
-        let page = uow.memory_list(&self.filter, after, PageSize::LARGEST).await?;
+        let page = uow.memory_list(&self.filter, Order::OldestFirst, after, PageSize::LARGEST).await?;
         drop(uow);
         let mut lines = Vec::new();
         for memory in &page.rows {

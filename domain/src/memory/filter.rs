@@ -76,7 +76,16 @@ impl MemoryFilter {
     }
 }
 
-/// Where a list of memories goes on: after this one, newest first.
+/// Which memories of a list come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Those that happened last.
+    NewestFirst,
+    /// Those that happened first.
+    OldestFirst,
+}
+
+/// Where a list of memories goes on: after this one, in the order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemoryCursor {
     /// When it happened.

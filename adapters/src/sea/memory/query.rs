@@ -5,7 +5,7 @@ use crate::sea::clock::to_us;
 use crate::sea::dialect::{Dialect, Kind};
 use chrono::{DateTime, Utc};
 use domain::memory::content::{EventType, Tag};
-use domain::memory::filter::{MemoryCursor, MemoryFilter};
+use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::realm::Realm;
 use sea_orm::Value;
 use std::collections::BTreeSet;
@@ -85,28 +85,32 @@ impl Query {
         }
     }
 
-    /// What a filter shows of all its realms, newest first, strictly older than a cursor.
-    pub(super) fn newest(
+    /// What a filter shows of all its realms, in an order, strictly behind a cursor.
+    pub(super) fn listed(
         dialect: Dialect,
         fields: &str,
         filter: &MemoryFilter,
-        after: Option<MemoryCursor>,
+        (order, after): (Order, Option<MemoryCursor>),
         rows_max: u32,
     ) -> (String, Vec<Value>) {
         let realms: BTreeSet<&Realm> = filter.realms.iter().collect();
         let realms: Vec<String> = realms.into_iter().map(Realm::key).collect();
         let mut query = Self::filtered(dialect, "s.realm = r.value", [dialect.texts(&realms)], filter);
+        let (behind, way) = match order {
+            Order::NewestFirst => ("<", "DESC"),
+            Order::OldestFirst => (">", "ASC"),
+        };
         if let Some(MemoryCursor { happened_at, id }) = after {
             let at = query.add(to_us(happened_at));
-            query.and(|n| format!("(s.happened_at_us, s.id) < ({at}, {n})"), id.uuid());
+            query.and(|n| format!("(s.happened_at_us, s.id) {behind} ({at}, {n})"), id.uuid());
         }
         // Memories of one row are found by it, not by looking through all for some of that row.
         let happened = if filter.stream.is_some() { "s.happened_at_us + 0" } else { "s.happened_at_us" };
         let limit = query.add(i64::from(rows_max));
-        let order = format!("ORDER BY {happened} DESC, s.id DESC LIMIT {limit}");
+        let order = format!("ORDER BY {happened} {way}, s.id {way} LIMIT {limit}");
         let elements = dialect.elements("$1", Kind::Text);
         let found = dialect.first_of_each(&elements, super::MEMORIES, fields, &query.conditions, &order);
-        let sql = format!("SELECT {fields} FROM {found} ORDER BY s.happened_at_us DESC, s.id DESC LIMIT {limit}");
+        let sql = format!("SELECT {fields} FROM {found} ORDER BY s.happened_at_us {way}, s.id {way} LIMIT {limit}");
         (sql, query.values)
     }
 

@@ -9,7 +9,7 @@ use domain::memory::candidate::{Candidate, Statistics, Wanted};
 use domain::memory::content::{
     CommitHash, Content, EventType, Importance, Lesson, Link, Outcome, Stream, Summary, Tag, Words,
 };
-use domain::memory::filter::{MemoryCursor, MemoryFilter};
+use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::index::index;
 use domain::memory::life::Editor;
 use domain::memory::realm::{Realm, Scope};
@@ -172,12 +172,25 @@ pub(crate) async fn list(
     after: Option<MemoryCursor>,
     rows: u32,
 ) -> Page<Memory, MemoryCursor> {
-    store.begin_read().await.memory_list(filter, after, size(rows)).await.unwrap()
+    store.begin_read().await.memory_list(filter, Order::NewestFirst, after, size(rows)).await.unwrap()
 }
 
-/// The numbers of what a filter shows, newest first.
+/// The numbers of what a filter shows, newest first. Oldest first, page by page, it is the same backwards.
 pub(crate) async fn listed(store: &TestStore, filter: &MemoryFilter) -> Vec<u128> {
-    list(store, filter, None, 100).await.rows.iter().map(|memory| memory.id.uuid().as_u128()).collect()
+    let newest = list(store, filter, None, 100).await.rows;
+    let (mut oldest, mut after) = (Vec::new(), None);
+    loop {
+        let mut unit = store.begin_read().await;
+        let page = unit.memory_list(filter, Order::OldestFirst, after, size(2)).await.unwrap();
+        oldest.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    oldest.reverse();
+    assert_eq!(oldest, newest);
+    newest.iter().map(|memory| memory.id.uuid().as_u128()).collect()
 }
 
 /// The terms of a realm that a text has.
