@@ -12,6 +12,7 @@ mod bell;
 mod clock;
 pub mod connect;
 mod dialect;
+mod engines;
 mod epoch;
 mod error;
 mod events;
@@ -36,6 +37,7 @@ pub use unit::SeaUnitOfWork;
 
 use crate::sea::clock::StoreClock;
 use crate::sea::connect::{PostgresOptions, Sources, SqliteOptions};
+use crate::sea::engines::Engines;
 use crate::sea::error::{NoAnswer, sort, unavailable};
 use crate::sea::optimistic::Optimistic;
 use crate::sea::sidecar::Sidecar;
@@ -44,7 +46,7 @@ use crate::sea::unit::{Access, On};
 use crate::system::SystemClock;
 use async_trait::async_trait;
 use ports::clock::Clock;
-use ports::store::{PoolState, SchemaState, Store, StoreError, UnitOfWork};
+use ports::store::{PoolState, SchemaState, SearchEngines, Store, StoreError, UnitOfWork};
 use sea_orm::{
     AccessMode, ConnectionTrait, DbBackend, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
 };
@@ -59,6 +61,7 @@ pub struct SeaStore {
     /// How long one statement may take before the database counts as silent.
     statement_timeout: Duration,
     sidecar: Option<Arc<Sidecar>>,
+    engines: Arc<Engines>,
 }
 
 impl SeaStore {
@@ -70,6 +73,7 @@ impl SeaStore {
             clock: StoreClock::Given(Arc::new(SystemClock)),
             statement_timeout: options.busy_timeout + SQLITE_STATEMENT_TIMEOUT,
             sidecar: Some(Arc::new(Sidecar::beside(&options.path))),
+            engines: Engines::none(),
         })
     }
 
@@ -82,8 +86,10 @@ impl SeaStore {
             // The database's own timeout comes first unless it hangs.
             statement_timeout: options.statement_timeout + connect::GRACE,
             sidecar: None,
+            engines: Engines::of_postgres(options)?,
         };
         store.ping().await?;
+        store.find_engines().await?;
         Ok(store)
     }
 
@@ -124,7 +130,8 @@ impl SeaStore {
 
     fn unit_on(&self, on: On, source: &Arc<Source>, access: Access) -> SeaUnitOfWork {
         let (clock, sidecar) = (self.clock.clone(), self.sidecar.clone());
-        SeaUnitOfWork::new(on, source.clone(), access, clock, self.statement_timeout, sidecar)
+        let found = self.engines.found();
+        SeaUnitOfWork::new(on, source.clone(), access, clock, found, self.statement_timeout, sidecar)
     }
 }
 
@@ -188,6 +195,14 @@ impl Store for SeaStore {
 
     async fn schema(&self) -> Result<SchemaState, StoreError> {
         migrate::state(&mut self.unit(Access::Read).await?).await
+    }
+
+    fn engines(&self) -> SearchEngines {
+        self.engines.told(self.backend)
+    }
+
+    async fn prepare_vectors(&self, dimension: usize) -> Result<(), StoreError> {
+        self.make_vector_index(dimension).await
     }
 
     fn pool(&self) -> PoolState {

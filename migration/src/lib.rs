@@ -18,6 +18,7 @@ mod m0012_alerts;
 mod m0013_memory;
 mod m0014_working_memory;
 mod m0015_procedures;
+mod m0016_memory_vectors;
 mod step;
 
 use sea_orm_migration::sea_orm::DatabaseTransaction;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_memory::STEP),
             Box::new(m0014_working_memory::STEP),
             Box::new(m0015_procedures::STEP),
+            Box::new(m0016_memory_vectors::STEP),
         ]
     }
 }

@@ -10,6 +10,7 @@ use crate::identity::{KeyRepository, ProjectRepository};
 use crate::locks::LockRepository;
 use crate::memory::MemoryRepository;
 use crate::memory::procedures::ProcedureRepository;
+use crate::memory::vectors::VectorRepository;
 use crate::memory::working::WorkingRepository;
 use crate::messages::{GroupRepository, MailListing, MailRepository};
 use crate::webhooks::WebhookRepository;
@@ -71,6 +72,37 @@ pub enum SchemaState {
     },
 }
 
+/// What finds memories by their words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WordEngine {
+    /// Looking at each.
+    Plain,
+    /// The full-text index of SQLite.
+    Fts5,
+    /// The inverted index of PostgreSQL.
+    Postgres,
+    /// ParadeDB's `pg_search`.
+    PgSearch,
+}
+
+/// What finds memories by their vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorEngine {
+    /// Comparing all of them.
+    Exact,
+    /// An HNSW index of `pgvector`, where there are so many that comparing them takes long.
+    Pgvector,
+}
+
+/// What finds memories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchEngines {
+    /// By their words.
+    pub words: WordEngine,
+    /// By their vectors.
+    pub vectors: VectorEngine,
+}
+
 /// A database, or something that keeps its promises.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -93,6 +125,15 @@ pub trait Store: Send + Sync {
     async fn ping(&self) -> Result<(), StoreError>;
     /// Compares the schema with what this binary knows.
     async fn schema(&self) -> Result<SchemaState, StoreError>;
+    /// What memories are found with.
+    fn engines(&self) -> SearchEngines {
+        SearchEngines { words: WordEngine::Plain, vectors: VectorEngine::Exact }
+    }
+    /// Makes what finds vectors of a dimension sooner, if the database can have it and does not yet, which may take long.
+    /// MUST be called outside of any unit of work, before there are many of them, and now and then later.
+    async fn prepare_vectors(&self, _dimension: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// How full the pool is; zeros where there is none.
     fn pool(&self) -> PoolState;
 }
@@ -117,6 +158,7 @@ pub trait UnitOfWork:
     + ScheduleRepository
     + SessionRepository
     + TaskRepository
+    + VectorRepository
     + WebhookRepository
     + WorkingRepository
     + Send

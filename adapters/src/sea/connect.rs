@@ -58,6 +58,10 @@ pub struct PostgresOptions {
     pub lock_timeout: Duration,
     /// How long a transaction may do nothing before the database ends it.
     pub idle_in_transaction_timeout: Duration,
+    /// Whether search uses what extensions the database has.
+    pub use_extensions: bool,
+    /// Up to how many memories all vectors are compared, though there is an index; `None` for the usual number.
+    pub vectors_compared_max: Option<u64>,
 }
 
 impl PostgresOptions {
@@ -72,6 +76,8 @@ impl PostgresOptions {
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(3),
             idle_in_transaction_timeout: Duration::from_secs(10),
+            use_extensions: true,
+            vectors_compared_max: None,
         }
     }
 }
@@ -87,6 +93,8 @@ impl std::fmt::Debug for PostgresOptions {
             statement_timeout,
             lock_timeout,
             idle_in_transaction_timeout,
+            use_extensions,
+            vectors_compared_max,
         } = self;
         f.debug_struct("PostgresOptions")
             .field("dsn", &"****")
@@ -97,6 +105,8 @@ impl std::fmt::Debug for PostgresOptions {
             .field("statement_timeout", statement_timeout)
             .field("lock_timeout", lock_timeout)
             .field("idle_in_transaction_timeout", idle_in_transaction_timeout)
+            .field("use_extensions", use_extensions)
+            .field("vectors_compared_max", vectors_compared_max)
             .finish()
     }
 }

@@ -77,12 +77,17 @@ impl SeaStore {
                 .map_err(|error| sort(error, "the migration lock"))?;
         }
         let pending = match state(&mut unit).await? {
-            SchemaState::Current => return Ok(Vec::new()),
+            SchemaState::Current => {
+                drop(unit);
+                self.try_engines().await?;
+                return Ok(Vec::new());
+            }
             SchemaState::Newer { unknown } => return Err(MigrateError::Newer { unknown }),
             SchemaState::Behind { pending } => pending,
         };
         migration::up(unit.transaction().await?).await.map_err(|error| sort(error, "the schema"))?;
         unit.finish().await?;
+        self.try_engines().await?;
         Ok(pending)
     }
 }

@@ -3,6 +3,7 @@
 use crate::sea::ahead::Ahead;
 use crate::sea::clock::StoreClock;
 use crate::sea::dialect::Dialect;
+use crate::sea::engines::Found;
 use crate::sea::error::{NoAnswer, failed, is_standby, sort, unavailable};
 use crate::sea::optimistic::{Later, Optimistic, is_overtaken};
 use crate::sea::sidecar::Sidecar;
@@ -61,6 +62,8 @@ pub struct SeaUnitOfWork {
     pub(super) access: Access,
     pub(super) dialect: Dialect,
     pub(super) clock: StoreClock,
+    /// What the database could do when this began.
+    pub(super) found: Found,
     statement_timeout: Duration,
     pub(super) sidecar: Option<Arc<Sidecar>>,
     /// Whether a call failed. Then nothing is committed: PostgreSQL would answer such a COMMIT as if all were well.
@@ -78,6 +81,7 @@ impl SeaUnitOfWork {
         source: Arc<Source>,
         access: Access,
         clock: StoreClock,
+        found: Found,
         statement_timeout: Duration,
         sidecar: Option<Arc<Sidecar>>,
     ) -> Self {
@@ -87,6 +91,7 @@ impl SeaUnitOfWork {
             dialect: Dialect(source.backend()),
             source,
             clock,
+            found,
             statement_timeout,
             sidecar,
             is_spoiled: false,

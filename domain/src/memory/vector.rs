@@ -6,6 +6,8 @@
 //! directions of 384 numbers the cosine is off by 0.0008 in the middle and by less than 0.004 in the worst case, which is
 //! less than what lies between neighbours in a ranking of any use (measured by a test of this module).
 
+pub mod nearest;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -155,10 +155,10 @@ impl SeaUnitOfWork {
         self.delete_tokens(&key, &gone).await?;
         let tokens = differing.iter().filter_map(|it| Some([it.id().into(), it.new.as_ref()?.tokens().into()]));
         let batch = Batch::new(&TOKEN_COLUMNS, tokens);
-        match self.dialect.insert_tokens(&TOKEN_COLUMNS) {
-            Some(sql) => self.write_each(&sql, batch, &[key.as_str().into()], TOKENS).await,
-            None => Ok(()),
+        if let Some(sql) = self.dialect.insert_tokens(&TOKEN_COLUMNS) {
+            self.write_each(&sql, batch, &[key.as_str().into()], TOKENS).await?;
         }
+        self.note_vectors(realm, changes).await
     }
 
     pub(super) async fn forget_memories(&mut self, realm: &Realm, memories: &[Memory]) -> Result<(), StoreError> {
@@ -179,7 +179,8 @@ impl SeaUnitOfWork {
         self.run(statement, VERDICTS).await?;
         let mut counts = Counts::default();
         memories.iter().for_each(|memory| counts.add(index(memory).as_ref(), -1));
-        self.save_counts(&key, counts).await
+        self.save_counts(&key, counts).await?;
+        self.forget_vectors(realm, memories).await
     }
 
     async fn save_counts(&mut self, key: &str, counts: Counts) -> Result<(), StoreError> {
