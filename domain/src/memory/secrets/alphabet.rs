@@ -1,5 +1,8 @@
 //! Sets of ASCII characters, and how random a text of them looks.
 
+/// How much of a secret is looked at to judge it, in bytes: what is refused costs no more, so a scan stays linear.
+pub(super) const JUDGED_BYTES_MAX: usize = 128;
+
 /// A set of ASCII characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Alphabet(u128);
@@ -97,4 +100,26 @@ pub(super) fn is_uuid(bytes: &[u8]) -> bool {
 pub(super) fn is_placeholder(bytes: &[u8]) -> bool {
     const WORDS: [&[u8]; 6] = [b"example", b"placeholder", b"changeme", b"redacted", b"xxxx", b"****"];
     WORDS.iter().any(|word| bytes.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)))
+}
+
+/// Whether letters and digits, or letters of both cases, are among the bytes.
+pub(super) fn is_varied(bytes: &[u8]) -> bool {
+    let has = |set: Alphabet| set.count(bytes) > 0;
+    (has(DIGIT) && has(LETTER)) || (has(UPPER) && has(LOWER))
+}
+
+/// The longest piece of it without a separator.
+pub(super) fn longest_piece(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| !ALNUM.has(*byte)).max_by_key(|piece| piece.len()).unwrap_or_default()
+}
+
+/// Whether the piece takes turns between letters and digits, as drawn text does and names seldom do.
+pub(super) fn is_drawn(piece: &[u8]) -> bool {
+    /// A shorter piece may be anything.
+    const BYTES_MIN: usize = 12;
+    piece.len() >= BYTES_MIN
+        && DIGIT.count(piece) >= 2
+        && LETTER.count(piece) >= 2
+        && changes(piece) >= 3
+        && entropy_bits(piece) >= 3.0
 }
