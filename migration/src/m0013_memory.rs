@@ -6,12 +6,12 @@ use crate::step::Step;
 /// belongs to none. `project_id` says where a memory was written.
 ///
 /// `terms` are its words for scoring, `tags` its tags between commas, `fingerprint` what its twins have too. The full-text
-/// index holds the tokens of both words and tags, which are hashes. All of these, and `content`, are null once it is
-/// redacted. `ended_at_us` and `worth` follow from other columns. `number` is what indexes know a row by.
+/// index holds the tokens of both words and tags, which are hashes. All of these are null once it is redacted, and what it
+/// said is deleted. `ended_at_us` and `worth` follow from other columns. `number` is what indexes know a row by.
 ///
-/// On PostgreSQL, candidates are read by the thousand, so what is not needed for ranking lies apart from the row, however
-/// short it is: `content` and `tokens` are moved out by the low `toast_tuple_target`, and all other columns are told to
-/// stay. No column that changes with a verdict or a pin is in an index, so that such a change touches none.
+/// Candidates are read by the thousand, so what they say lies apart, and the rows are short. On PostgreSQL the tokens are
+/// moved out of the row before the words for scoring are, if there are too many of them. No column that changes with a
+/// verdict or a pin is in an index, and pages have room for a changed row, so that such a change touches no index.
 ///
 /// `memory_terms` has in how many memories of a realm a word occurs, `memory_streams` the last place of a row that was
 /// ever taken. Rows are named there by hashes, since both outlive what they came from.
@@ -52,26 +52,22 @@ CREATE TABLE memories (
     length bigint NOT NULL,
     terms bytea,
     tags text COLLATE "C",
-    tokens tsvector,
-    content text COLLATE "C",
+    tokens bigint[],
     PRIMARY KEY (realm, id)
-) WITH (fillfactor = 90, toast_tuple_target = 128);
-ALTER TABLE memories
-    ALTER realm SET STORAGE MAIN,
-    ALTER project_id SET STORAGE MAIN,
-    ALTER agent_id SET STORAGE MAIN,
-    ALTER session_id SET STORAGE MAIN,
-    ALTER event_type SET STORAGE MAIN,
-    ALTER stream SET STORAGE MAIN,
-    ALTER redacted_by SET STORAGE MAIN,
-    ALTER fingerprint SET STORAGE MAIN,
-    ALTER terms SET STORAGE MAIN,
-    ALTER tags SET STORAGE MAIN;
+) WITH (fillfactor = 85);
+ALTER TABLE memories ALTER terms SET STORAGE MAIN, ALTER tokens SET STORAGE EXTERNAL;
 CREATE INDEX memories_happened ON memories (realm, happened_at_us, id);
 CREATE UNIQUE INDEX memories_place ON memories (realm, stream, position);
 CREATE INDEX memories_fingerprint ON memories (fingerprint, realm, happened_at_us) WHERE fingerprint IS NOT NULL;
 CREATE INDEX memories_old ON memories (happened_at_us);
-CREATE INDEX memories_tokens ON memories USING gin (tokens) WITH (fastupdate = off);
+CREATE INDEX memories_tokens ON memories USING gin (array_to_tsvector(tokens::text[])) WITH (fastupdate = off);
+
+CREATE TABLE memory_contents (
+    realm text COLLATE "C" NOT NULL,
+    memory_id uuid NOT NULL,
+    content text COLLATE "C" NOT NULL,
+    PRIMARY KEY (realm, memory_id)
+);
 
 CREATE TABLE memory_realms (
     realm text COLLATE "C" NOT NULL PRIMARY KEY,
@@ -136,8 +132,7 @@ CREATE TABLE memories (
     fingerprint BLOB,
     length INTEGER NOT NULL,
     terms BLOB,
-    tags TEXT,
-    content TEXT
+    tags TEXT
 ) STRICT;
 CREATE UNIQUE INDEX memories_id ON memories (realm, id);
 CREATE INDEX memories_happened ON memories (realm, happened_at_us, id);
@@ -145,6 +140,13 @@ CREATE UNIQUE INDEX memories_place ON memories (realm, stream, position);
 CREATE INDEX memories_fingerprint ON memories (fingerprint, realm, happened_at_us) WHERE fingerprint IS NOT NULL;
 CREATE INDEX memories_old ON memories (happened_at_us);
 CREATE VIRTUAL TABLE memory_tokens USING fts5(tokens, content='', contentless_delete=1, detail='none', tokenize='ascii');
+
+CREATE TABLE memory_contents (
+    realm TEXT NOT NULL,
+    memory_id BLOB NOT NULL,
+    content TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX memory_contents_id ON memory_contents (realm, memory_id);
 
 CREATE TABLE memory_realms (
     realm TEXT NOT NULL PRIMARY KEY,

@@ -110,7 +110,7 @@ pub trait MemoryRepository {
     ) -> Result<Vec<Candidate>, StoreError>;
 
     /// Memories of all projects that happened before an instant, are not pinned and are worth less than `worth_min` (see
-    /// [`Memory::worth`]), at most `rows_max`, with the realms they lie in.
+    /// [`Memory::worth`]), longest ago first, at most `rows_max`.
     async fn memories_past(
         &mut self,
         before: DateTime<Utc>,

@@ -264,7 +264,8 @@ impl MemoryRepository for InMemoryUnitOfWork {
     ) -> Result<Vec<Memory>, StoreError> {
         let all = self.read().memory.realms.values().flat_map(|room| room.memories.values());
         let is_past = |memory: &&Memory| memory.happened_at < before && !memory.pinned && memory.worth() < worth_min;
-        let past = all.map(|entry| &entry.memory).filter(is_past);
-        Ok(past.take(rows(rows_max)).cloned().collect())
+        let mut past: Vec<&Memory> = all.map(|entry| &entry.memory).filter(is_past).collect();
+        past.sort_by_key(|memory| cursor(memory));
+        Ok(past.into_iter().take(rows(rows_max)).cloned().collect())
     }
 }

@@ -13,8 +13,7 @@ use crate::sea::clock::to_us;
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::{corrupt, failed};
 use crate::sea::memory::query::Query;
-use crate::sea::memory::rows::{CANDIDATE_FIELDS, CandidateRow, MEMORY_FIELDS, MemoryRow, count};
-use crate::sea::memory::save::number;
+use crate::sea::memory::rows::{CANDIDATE_FIELDS, CandidateRow, MEMORY_FIELDS, MemoryRow, count, number};
 use crate::sea::unit::{Access, SeaUnitOfWork};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -34,6 +33,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+const CONTENTS: &str = "memory_contents";
 const MEMORIES: &str = "memories";
 const REALMS: &str = "memory_realms";
 const STREAMS: &str = "memory_streams";
@@ -151,8 +151,15 @@ impl MemoryRepository for SeaUnitOfWork {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let (realm, id) = (self.dialect.any("$1", Kind::Text), self.dialect.any("$2", Kind::Uuid));
         // In one order, so that nobody waits for each other.
-        let rest = format!("s.realm {realm} AND s.id {id} ORDER BY s.id, s.realm{}", self.for_update());
-        self.memories(&rest, [self.dialect.texts(&realms), self.dialect.uuids(&ids)]).await
+        let rest = format!("s.realm {realm} AND s.id {id} ORDER BY s.id, s.realm");
+        let values = [self.dialect.texts(&realms), self.dialect.uuids(&ids)];
+        if !self.for_update().is_empty() {
+            // What was waited for has changed, and what stands beside it would be read as it was before.
+            let sql = format!("SELECT s.number FROM {MEMORIES} AS s WHERE {rest}{}", self.for_update());
+            let statement = self.statement(sql, values.clone());
+            self.query(statement, MEMORIES).await?;
+        }
+        self.memories(&rest, values).await
     }
 
     async fn memory_twin(

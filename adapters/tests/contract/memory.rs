@@ -1,6 +1,7 @@
 //! Memories.
 
-mod procedures;
+mod finding;
 mod samples;
 mod storing;
-mod working;
+mod terms;
+mod vectors;

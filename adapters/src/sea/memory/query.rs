@@ -109,7 +109,7 @@ impl Query {
         let limit = query.add(i64::from(rows_max));
         let order = format!("ORDER BY {happened} {way}, s.id {way} LIMIT {limit}");
         let elements = dialect.elements("$1", Kind::Text);
-        let found = dialect.first_of_each(&elements, super::MEMORIES, fields, &query.conditions, &order);
+        let found = dialect.first_of_each(&elements, super::MEMORIES, "s.*", &query.conditions, &order);
         let sql = format!("SELECT {fields} FROM {found} ORDER BY s.happened_at_us {way}, s.id {way} LIMIT {limit}");
         (sql, query.values)
     }

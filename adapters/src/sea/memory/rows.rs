@@ -1,6 +1,6 @@
 //! Memories as rows.
 
-use super::MEMORIES;
+use super::{CONTENTS, MEMORIES};
 use crate::sea::clock::{instant, instant_maybe, to_us};
 use crate::sea::dialect::batch::Cell;
 use crate::sea::dialect::{Column, Kind};
@@ -12,7 +12,7 @@ use domain::memory::content::{EventType, Importance, Stream, Tag};
 use domain::memory::realm::Realm;
 use domain::memory::record::{Author, Feedback, Memory, Place, Redacted, Superseded};
 use domain::memory::remember::Fingerprint;
-use domain::memory::terms::PackedTerms;
+use domain::memory::terms::{PackedTerms, TermHash};
 use ports::store::StoreError;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -21,7 +21,8 @@ use uuid::Uuid;
 pub(super) const MEMORY_FIELDS: &str = "s.realm, s.id, s.project_id, s.agent_id, s.session_id, s.event_type, s.stream, \
      s.position, s.importance, s.pinned, s.seen, s.happened_at_us, s.created_at_us, s.updated_at_us, s.valid_from_us, \
      s.valid_until_us, s.supersedes, s.superseded_by, s.superseded_at_us, s.redacted_by, s.redacted_at_us, \
-     s.redacted_reason, s.helpful, s.wrong, s.stale, s.revision, s.content";
+     s.redacted_reason, s.helpful, s.wrong, s.stale, s.revision, \
+     (SELECT c.content FROM memory_contents AS c WHERE c.realm = s.realm AND c.memory_id = s.id) AS content";
 
 /// What a [`CandidateRow`] is made of.
 pub(super) const CANDIDATE_FIELDS: &str = "s.realm, s.id, s.stream, s.position, s.terms, s.length, s.event_type, \
@@ -176,11 +177,13 @@ impl TryFrom<MemoryRow> for Memory {
             revision: reader.number("revision", row.revision)?,
         };
         // What is read by a realm must belong to it, whatever the row says besides.
-        if memory.realm().key() == row.realm {
-            Ok(memory)
-        } else {
-            Err(corrupt(MEMORIES, "realm", reader.id, "it is not that of its project and agent"))
+        if memory.realm().key() != row.realm {
+            return Err(corrupt(MEMORIES, "realm", reader.id, "it is not that of its project and agent"));
         }
+        if memory.content.is_some() == memory.redacted.is_some() {
+            return Err(corrupt(CONTENTS, "content", reader.id, "it is there or not, and should not or should"));
+        }
+        Ok(memory)
     }
 }
 
@@ -241,13 +244,12 @@ pub(super) const STATE: [Column; 19] = [
     ("revision", Kind::Int),
 ];
 
-/// What changes with the words. The tokens have a table of their own on SQLite.
-pub(super) const WORDS: [Column; 6] = [
+/// What changes with the words, besides the content.
+pub(super) const WORDS: [Column; 5] = [
     ("fingerprint", Kind::Bytes),
     ("length", Kind::Int),
     ("terms", Kind::Bytes),
     ("tags", Kind::Text),
-    ("content", Kind::Text),
     ("tokens", Kind::Text),
 ];
 
@@ -294,17 +296,15 @@ pub(super) fn word_cells<'a>(
     memory: &'a Memory,
     fingerprint: Option<&'a Fingerprint>,
     indexed: Option<&'a Indexed>,
-) -> Result<[Cell<'a>; 6], StoreError> {
+) -> [Cell<'a>; 5] {
     let content = memory.content.as_ref();
-    let text = content.map(serde_json::to_string).transpose().map_err(failed)?;
-    Ok([
+    [
         fingerprint.map(|fingerprint| fingerprint.0.as_slice()).into(),
         indexed.map_or(0, |indexed| indexed.length).into(),
         indexed.map(|indexed| indexed.terms.as_bytes()).into(),
         content.map(|content| tags(&content.words().tags)).into(),
-        text.into(),
-        indexed.map(Indexed::tokens).into(),
-    ])
+        indexed.map(|indexed| array(indexed.words.iter().chain(&indexed.tags))).into(),
+    ]
 }
 
 /// A tag as it is looked for in [`tags`].
@@ -315,6 +315,17 @@ pub(super) fn tag(tag: &Tag) -> String {
 /// Tags, each between commas, which no tag has.
 fn tags<'a>(tags: impl IntoIterator<Item = &'a Tag>) -> String {
     tags.into_iter().fold(",".to_owned(), |all, tag| all + tag.as_str() + ",")
+}
+
+/// Terms as PostgreSQL writes an array of numbers.
+fn array<'a>(terms: impl IntoIterator<Item = &'a TermHash>) -> String {
+    let numbers: Vec<String> = terms.into_iter().map(|term| number(*term).to_string()).collect();
+    format!("{{{}}}", numbers.join(","))
+}
+
+/// A term as a database counts it.
+pub(super) fn number(term: TermHash) -> i64 {
+    term.0.cast_signed()
 }
 
 /// A number beyond what a database can count.

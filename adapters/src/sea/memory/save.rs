@@ -1,7 +1,7 @@
 //! Writing memories: a few statements, however many there are.
 
-use super::rows::{ID, LASTING, STATE, WORDS, count, lasting_cells, state_cells, word_cells};
-use super::{MEMORIES, REALMS, STREAMS, TERMS, TOKENS, VERDICTS};
+use super::rows::{ID, LASTING, STATE, WORDS, count, lasting_cells, number, state_cells, word_cells};
+use super::{CONTENTS, MEMORIES, REALMS, STREAMS, TERMS, TOKENS, VERDICTS};
 use crate::sea::dialect::batch::{Batch, Cell};
 use crate::sea::dialect::{Column, Kind};
 use crate::sea::error::failed;
@@ -17,9 +17,10 @@ use ports::store::StoreError;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-const NEW: [Column; 34] = joined(joined::<1, 8, 9>(ID, LASTING), joined::<19, 6, 25>(STATE, WORDS));
+const NEW: [Column; 33] = joined(joined::<1, 8, 9>(ID, LASTING), joined::<19, 5, 24>(STATE, WORDS));
 const CHANGED: [Column; 20] = joined(ID, STATE);
-const REWORDED: [Column; 26] = joined(ID, joined::<19, 6, 25>(STATE, WORDS));
+const REWORDED: [Column; 25] = joined(ID, joined::<19, 5, 24>(STATE, WORDS));
+const CONTENT_COLUMNS: [Column; 3] = [("realm", Kind::Text), ("memory_id", Kind::Uuid), ("content", Kind::Text)];
 const OLD: [Column; 2] = [("id", Kind::Uuid), ("revision", Kind::Int)];
 const TOKEN_COLUMNS: [Column; 2] = [("id", Kind::Uuid), ("tokens", Kind::Text)];
 const TERM_COLUMNS: [Column; 3] = [("realm", Kind::Text), ("term", Kind::Int), ("memories", Kind::Int)];
@@ -82,7 +83,7 @@ impl<'a> Indexing<'a> {
         let mut cells: Vec<Cell<'_>> = vec![self.id().into()];
         cells.extend(lasting_cells(realm, after)?);
         cells.extend(state_cells(after)?);
-        cells.extend(self.word_cells()?);
+        cells.extend(self.word_cells());
         Ok(cells)
     }
 
@@ -90,12 +91,12 @@ impl<'a> Indexing<'a> {
         let mut cells: Vec<Cell<'_>> = vec![self.id().into()];
         cells.extend(state_cells(&self.change.after)?);
         if self.is_reworded {
-            cells.extend(self.word_cells()?);
+            cells.extend(self.word_cells());
         }
         Ok(cells)
     }
 
-    fn word_cells(&self) -> Result<[Cell<'_>; 6], StoreError> {
+    fn word_cells(&self) -> [Cell<'_>; 5] {
         word_cells(&self.change.after, self.fingerprint.as_ref(), self.new.as_ref())
     }
 }
@@ -119,11 +120,6 @@ impl Counts {
     }
 }
 
-/// As a database counts it.
-pub(super) fn number(term: TermHash) -> i64 {
-    term.0.cast_signed()
-}
-
 impl SeaUnitOfWork {
     pub(super) async fn save_memories(&mut self, realm: &Realm, changes: &[MemoryChange]) -> Result<(), StoreError> {
         self.hold().await?;
@@ -143,6 +139,7 @@ impl SeaUnitOfWork {
             let sql = self.dialect.update_memories(columns);
             self.write_each(&sql, batch, &[key.as_str().into()], MEMORIES).await?;
         }
+        self.save_contents(&key, all.iter().filter(|it| it.is_reworded).map(|it| &it.change.after)).await?;
         let mut counts = Counts::default();
         for it in &all {
             counts.add(it.old.as_ref(), -1);
@@ -173,14 +170,41 @@ impl SeaUnitOfWork {
         let rows: Result<Vec<_>, StoreError> = rows.collect();
         let batch = Batch::new(&OLD, self.check(rows)?);
         self.write_each(&self.dialect.delete_memories(&OLD), batch, &[key.as_str().into()], MEMORIES).await?;
-        let any = self.dialect.any("$2", Kind::Uuid);
-        let sql = format!("DELETE FROM memory_verdicts WHERE realm = $1 AND memory_id {any}");
-        let statement = self.statement(sql, [key.as_str().into(), self.dialect.uuids(&ids)]);
-        self.run(statement, VERDICTS).await?;
+        for table in [CONTENTS, VERDICTS] {
+            self.delete_of_memories(table, &key, &ids).await?;
+        }
         let mut counts = Counts::default();
         memories.iter().for_each(|memory| counts.add(index(memory).as_ref(), -1));
         self.save_counts(&key, counts).await?;
         self.forget_vectors(realm, memories).await
+    }
+
+    /// Writes what memories say, or deletes what they said.
+    async fn save_contents<'a>(
+        &mut self,
+        key: &str,
+        memories: impl Iterator<Item = &'a Memory> + Send,
+    ) -> Result<(), StoreError> {
+        let (worded, gone): (Vec<&Memory>, Vec<&Memory>) = memories.partition(|memory| memory.content.is_some());
+        let rows = worded.iter().filter_map(|memory| Some((memory.id.uuid(), memory.content.as_ref()?)));
+        let rows = rows.map(|(id, content)| Ok([key.into(), id.into(), serde_json::to_string(content)?.into()]));
+        let rows: Result<Vec<_>, serde_json::Error> = rows.collect();
+        let batch = Batch::new(&CONTENT_COLUMNS, self.check(rows.map_err(failed))?);
+        let tail = "ON CONFLICT (realm, memory_id) DO UPDATE SET content = excluded.content";
+        self.put(CONTENTS, tail, batch).await?;
+        let gone: Vec<Uuid> = gone.iter().map(|memory| memory.id.uuid()).collect();
+        self.delete_of_memories(CONTENTS, key, &gone).await
+    }
+
+    /// Deletes what a table has of memories.
+    async fn delete_of_memories(&mut self, table: &'static str, key: &str, ids: &[Uuid]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let any = self.dialect.any("$2", Kind::Uuid);
+        let sql = format!("DELETE FROM {table} WHERE realm = $1 AND memory_id {any}");
+        let statement = self.statement(sql, [key.into(), self.dialect.uuids(ids)]);
+        self.run(statement, table).await.map(|_| ())
     }
 
     async fn save_counts(&mut self, key: &str, counts: Counts) -> Result<(), StoreError> {

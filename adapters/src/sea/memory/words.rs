@@ -1,9 +1,9 @@
 //! Where the two databases index and find words in their own ways.
 //!
-//! All that is ever searched for are tokens, which are letters and digits, so that no query has a syntax but ours.
+//! All that is ever searched for are hashes, so that no query has a syntax but ours.
 
 use super::query::Query;
-use super::rows::CANDIDATE_FIELDS;
+use super::rows::{CANDIDATE_FIELDS, number};
 use crate::sea::dialect::{Column, Dialect, Kind};
 use domain::memory::candidate::Wanted;
 use domain::memory::filter::MemoryFilter;
@@ -20,7 +20,7 @@ impl Dialect {
     fn taken(self, (column, kind): Column) -> Option<(&'static str, String)> {
         let value = match (self.has_table_of_tokens(), column, kind) {
             (true, "tokens", _) => return None,
-            (false, "tokens", _) => "array_to_tsvector(string_to_array(r.tokens, ' '))".to_owned(),
+            (false, "tokens", _) => "r.tokens::bigint[]".to_owned(),
             (false, _, Kind::Bytes) => format!("decode(r.{column}, 'hex')"),
             _ => format!("r.{column}"),
         };
@@ -115,7 +115,7 @@ impl Dialect {
         } else {
             format!(
                 "SELECT {CANDIDATE_FIELDS} FROM memories AS s \
-                 WHERE s.tokens @@ $1::tsquery AND {conditions} LIMIT {limit}"
+                 WHERE array_to_tsvector(s.tokens::text[]) @@ $1::tsquery AND {conditions} LIMIT {limit}"
             )
         };
         (sql, query.values)
@@ -139,8 +139,14 @@ impl Dialect {
     }
 
     fn all(self, terms: &[TermHash]) -> String {
-        let tokens: BTreeSet<String> = terms.iter().map(|term| term.token()).collect();
-        format!("({})", tokens.into_iter().collect::<Vec<_>>().join(self.and()))
+        let terms: BTreeSet<TermHash> = terms.iter().copied().collect();
+        let tokens: Vec<String> = terms.into_iter().map(|term| self.token(term)).collect();
+        format!("({})", tokens.join(self.and()))
+    }
+
+    /// A term as the index knows it.
+    fn token(self, term: TermHash) -> String {
+        if self.has_table_of_tokens() { term.token() } else { format!("'{}'", number(term)) }
     }
 
     fn any_of(self, parts: &[String]) -> String {
