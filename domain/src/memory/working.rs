@@ -9,7 +9,7 @@ mod reading;
 mod refusal;
 mod summary;
 
-pub use reading::{InvalidKept, Kept, Reader, end_of};
+pub use reading::{InvalidKept, Kept, Reader, Terms, end_of};
 pub use refusal::WorkingRefusal;
 pub use summary::{Gist, GistLine};
 

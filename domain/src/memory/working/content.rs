@@ -1,6 +1,7 @@
 //! What a session keeps in its head, within its limits.
 
 use crate::ids::InvalidId;
+use crate::memory::pack::estimated_tokens;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -124,9 +125,9 @@ impl TryFrom<Value> for EntryValue {
     }
 }
 
-/// How many tokens a text has, about: a quarter of its bytes, rounded up.
+/// How many tokens a text has, about.
 pub(super) fn tokens(text: &str) -> u32 {
-    u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX)
+    u32::try_from(estimated_tokens(text)).unwrap_or(u32::MAX)
 }
 
 /// For how long an entry is kept.

@@ -4,6 +4,7 @@ use crate::agents::Session;
 use crate::identity::principal::Role;
 use crate::ids::AgentId;
 use crate::memory::working::WorkingRefusal;
+use crate::memory::working::content::TokenBudget;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Who wants to read.
@@ -64,6 +65,21 @@ impl Kept {
     /// Whether what a session kept is still there for its successor.
     pub fn is_kept(self, session: &Session, now: DateTime<Utc>) -> bool {
         end_of(session, now).is_none_or(|end| now < end + self.length())
+    }
+}
+
+/// What holds for the working memory of every session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The budget of a session for which none was set.
+    pub budget: TokenBudget,
+    /// How long it is kept.
+    pub kept: Kept,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { budget: TokenBudget::DEFAULT, kept: Kept::DEFAULT }
     }
 }
 
