@@ -14,6 +14,7 @@ mod faults;
 mod http;
 mod identity;
 mod locks;
+mod memory;
 mod messages;
 mod reader;
 pub mod reference;
@@ -32,6 +33,7 @@ pub use faults::{ConfigErrors, Fault};
 pub use http::Http;
 pub use identity::{EnvKey, Identity, KEY_BYTES_MAX, KEY_BYTES_MIN, KEYS_MAX, KeyIdentity, KeyRole};
 pub use locks::Locks;
+pub use memory::Memory;
 pub use messages::Messages;
 pub use retention::Retention;
 pub use secret::Secret;
@@ -57,6 +59,8 @@ pub struct Config {
     pub identity: Identity,
     /// Lock defaults.
     pub locks: Locks,
+    /// How memories are kept and found.
+    pub memory: Memory,
     /// Limits of messages.
     pub messages: Messages,
     /// How long the past is kept.
@@ -91,6 +95,7 @@ impl Config {
             http: Http::read(&mut reader, &mut notices),
             identity: Identity::read(&mut reader, &mut notices),
             locks: Locks::read(&mut reader),
+            memory: Memory::read(&mut reader),
             messages: Messages::read(&mut reader),
             retention: Retention::read(&mut reader),
             telemetry: Telemetry::read(&mut reader),

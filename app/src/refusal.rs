@@ -1,5 +1,7 @@
 //! Every way a use case says no, and what can go wrong beside it.
 
+mod slugs;
+
 use crate::memory::remembering::ImportRefused;
 use crate::memory::secrets::SecretsFound;
 use domain::agents::SessionRefusal;
@@ -11,13 +13,16 @@ use domain::identity::principal::Denial;
 use domain::identity::project::ProjectRefusal;
 use domain::ids::TicketId;
 use domain::locks::refusal::LockRefusal;
+use domain::memory::procedures::ProcedureRefusal;
 use domain::memory::refusal::MemoryRefusal;
+use domain::memory::working::WorkingRefusal;
 use domain::messages::refusal::MessageRefusal;
 use domain::webhooks::refusal::WebhookRefusal;
 use domain::work::refusal::WorkRefusal;
 use domain::work::schedule::ScheduleRefusal;
 use ports::store::StoreError;
 use serde::{Deserialize, Serialize};
+use slugs::{handoff_slug, memory_slug, message_slug, procedure_slug, working_slug};
 
 /// A decision against the caller. It is recorded for replays and written to the audit log under its slug.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
@@ -52,6 +57,9 @@ pub enum Refusal {
     /// About messages.
     #[error(transparent)]
     Message(#[from] MessageRefusal),
+    /// About procedures.
+    #[error(transparent)]
+    Procedure(#[from] ProcedureRefusal),
     /// About projects.
     #[error(transparent)]
     Project(#[from] ProjectRefusal),
@@ -70,6 +78,9 @@ pub enum Refusal {
     /// About tasks.
     #[error(transparent)]
     Work(#[from] WorkRefusal),
+    /// About working memory.
+    #[error(transparent)]
+    Working(#[from] WorkingRefusal),
 }
 
 impl Refusal {
@@ -128,6 +139,7 @@ impl Refusal {
             Self::Memory(refusal) => memory_slug(refusal),
             Self::MemoryImport(_) => "import-refused",
             Self::Message(refusal) => message_slug(refusal),
+            Self::Procedure(refusal) => procedure_slug(refusal),
             Self::Project(refusal) => match refusal {
                 ProjectRefusal::Unknown { .. } => "project-unknown",
                 ProjectRefusal::Exists { .. } => "project-exists",
@@ -162,6 +174,7 @@ impl Refusal {
                 // Use cases turn it into a defect, which tells the caller nothing.
                 WorkRefusal::NotPrepared { .. } => "internal",
             },
+            Self::Working(refusal) => working_slug(refusal),
         }
     }
 
@@ -225,6 +238,19 @@ impl Refusal {
                 | MemoryRefusal::NeverValid { .. } => false,
             },
             Self::MemoryImport(_) | Self::Secrets(_) => false,
+            Self::Procedure(refusal) => match refusal {
+                ProcedureRefusal::Changed { .. }
+                | ProcedureRefusal::NotYours { .. }
+                | ProcedureRefusal::TooManyVersions { .. } => true,
+                ProcedureRefusal::Unknown { .. }
+                | ProcedureRefusal::UnknownVersion { .. }
+                | ProcedureRefusal::UnknownTask { .. }
+                | ProcedureRefusal::TooMany => false,
+            },
+            Self::Working(refusal) => match refusal {
+                WorkingRefusal::NotYours { .. } | WorkingRefusal::Changed { .. } | WorkingRefusal::Full { .. } => true,
+                WorkingRefusal::Unknown { .. } | WorkingRefusal::Reserved { .. } => false,
+            },
             Self::Message(refusal) => match refusal {
                 MessageRefusal::TaskNotHeld { .. }
                 | MessageRefusal::NotOnBehalf { .. }
@@ -277,60 +303,6 @@ impl Refusal {
                 | WorkRefusal::NotPrepared { .. } => false,
             },
         }
-    }
-}
-
-/// As [`Refusal::slug`].
-const fn handoff_slug(refusal: &HandoffRefusal) -> &'static str {
-    match refusal {
-        HandoffRefusal::Unknown { .. } => "handoff-unknown",
-        HandoffRefusal::NotHeld { .. } => "handoff-not-held",
-        HandoffRefusal::NotOffered { .. } => "handoff-not-offered",
-        HandoffRefusal::NotForYou { .. } | HandoffRefusal::OwnSession { .. } => "handoff-not-for-you",
-        HandoffRefusal::NotGiver { .. } => "handoff-not-yours",
-        HandoffRefusal::Taken { .. } => "handoff-taken",
-        HandoffRefusal::Over { .. } => "handoff-over",
-        HandoffRefusal::Locks(_) => "tokens-used-up",
-    }
-}
-
-/// As [`Refusal::slug`].
-const fn memory_slug(refusal: &MemoryRefusal) -> &'static str {
-    match refusal {
-        MemoryRefusal::Unknown { .. } => "memory-unknown",
-        MemoryRefusal::NotYours { .. } => "memory-not-yours",
-        MemoryRefusal::Redacted { .. } => "memory-redacted",
-        MemoryRefusal::Superseded { .. } => "memory-superseded",
-        MemoryRefusal::Elsewhere { .. } => "memory-elsewhere",
-        MemoryRefusal::NotShared => "role-too-low",
-        MemoryRefusal::Itself { .. } | MemoryRefusal::NotYet { .. } | MemoryRefusal::NeverValid { .. } => {
-            "invalid-value"
-        }
-    }
-}
-
-/// As [`Refusal::slug`].
-const fn message_slug(refusal: &MessageRefusal) -> &'static str {
-    match refusal {
-        MessageRefusal::RecipientsUnknown { .. } => "recipients-unknown",
-        MessageRefusal::InboxesFull { .. } => "inbox-full",
-        MessageRefusal::AudienceEmpty { .. } => "audience-empty",
-        MessageRefusal::AudienceTooLarge => "audience-too-large",
-        MessageRefusal::ReplyToNothing => "invalid-value",
-        MessageRefusal::RepliedUnknown { .. } => "reply-unknown",
-        MessageRefusal::TaskNotHeld { .. } => "task-not-held",
-        MessageRefusal::NotOnBehalf { .. } => "not-on-behalf",
-        MessageRefusal::TimePassed { .. } | MessageRefusal::TimeTooFar { .. } => "time-out-of-reach",
-        MessageRefusal::ConversationSlowed { .. } => "conversation-slowed",
-        MessageRefusal::ConversationStopped { .. } => "conversation-stopped",
-        MessageRefusal::ConversationNotStopped { .. } => "conversation-not-stopped",
-        MessageRefusal::NotInInbox { .. } => "message-unknown",
-        MessageRefusal::DeliveryEnded { .. } => "delivery-ended",
-        MessageRefusal::NotOffered { .. } => "not-offered",
-        MessageRefusal::TooManyGroups | MessageRefusal::TooManyGroupsOfAgent { .. } => "groups-full",
-        MessageRefusal::GroupFull { .. } => "group-full",
-        MessageRefusal::NotInGroup { .. } => "not-in-group",
-        MessageRefusal::NotYourMembership { .. } => "not-your-membership",
     }
 }
 

@@ -2,13 +2,15 @@
 
 use crate::audit;
 use crate::cli::output;
-use crate::config::Config;
+use crate::config::{Config, Embedder};
 use crate::executor::Executor;
 use crate::http::acceptor::Acceptor;
 use crate::http::server::{ServerSettings, serve};
 use crate::identity::authenticate::Authenticator;
 use crate::identity::bootstrap::{self, BootstrapError};
 use crate::identity::env_keys::{EnvKeyError, EnvKeys};
+use crate::memory::embedding::Embedding;
+use crate::memory::recall::RecallSettings;
 use crate::messages::unread::UnreadBoard;
 use crate::store::{self, OpenError};
 use crate::telemetry::{PoolStatus, Telemetry, TelemetryError};
@@ -16,6 +18,7 @@ use crate::webhooks::relay::Relay;
 use crate::wiring::{Parts, WiringError};
 use crate::workers::{self, Tools};
 use adapters::calendar::IanaCalendar;
+use adapters::embedder::{EmbedderOptions, HttpEmbedder, NoEmbedder};
 use adapters::system::RandomIds;
 use adapters::webhook_sender::{HttpWebhookSender, NoSender};
 use domain::locks::lease::{InvalidTtl, Ttl};
@@ -68,6 +71,9 @@ pub enum ServeError {
     /// Webhooks cannot be called.
     #[error(transparent)]
     Webhooks(#[from] NoSender),
+    /// Memories cannot be embedded.
+    #[error(transparent)]
+    Embedder(#[from] NoEmbedder),
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -92,6 +98,10 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         PoolStatus { size: u64::from(state.size), idle: u64::from(state.idle) }
     });
     let ids = Arc::new(RandomIds);
+    let embedding = embedding(&config.embedder)?;
+    if let Some(embedding) = embedding.clone() {
+        metrics.watch_embedder(move || embedding.status());
+    }
     let calendar: Arc<dyn Calendar> = Arc::new(IanaCalendar);
     let env_keys = EnvKeys::new(&config.identity)?;
     let authenticator = Arc::new(Authenticator::new(env_keys, store.clone(), metrics.clone()));
@@ -106,6 +116,15 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         metrics: metrics.clone(),
         authenticator: authenticator.clone(),
         unread: unread.clone(),
+        secrets: config.memory.secrets,
+        recall: RecallSettings {
+            weights: config.memory.weights,
+            candidates_max: config.memory.candidates_max,
+            embedder: embedding.as_ref().map(Embedding::embedder),
+            embedder_timeout: config.embedder.query_timeout(),
+        },
+        embedding: embedding.clone(),
+        working: config.memory.working,
         pace: Pace::try_new(config.messages.replies_per_minute)?,
         webhook_sender: sender.clone(),
         escalation: config.alerts.escalation,
@@ -133,6 +152,8 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
         unread: &unread,
         relay: &Relay::new(executor.clone(), sender, webhooks.policy),
         alerts: &config.alerts,
+        working: config.memory.working.kept,
+        embedding: embedding.as_ref(),
     };
     let loops = workers::start(&tools, &stopping);
     tracing::info!(%bound, docs = %format_args!("http://{bound}/docs"), "listening");
@@ -142,6 +163,21 @@ async fn run_logged(config: &Config, telemetry: &Telemetry) -> Result<(), ServeE
     say_last_words(&executor, &authenticator).await;
     tracing::info!(cut = drained.cut, "stopped");
     Ok(())
+}
+
+/// What turns memories into vectors, if anything is to.
+fn embedding(config: &Embedder) -> Result<Option<Embedding>, NoEmbedder> {
+    let Embedder::OpenAi(endpoint) = config else { return Ok(None) };
+    let options = EmbedderOptions {
+        url: endpoint.url.clone(),
+        model: endpoint.model.clone(),
+        api_key: endpoint.api_key.as_ref().map(|key| key.expose().to_owned()),
+        dimension: endpoint.dimension,
+        batch_size: endpoint.batch_size,
+        timeout: endpoint.timeout,
+    };
+    let embedder = HttpEmbedder::new(options, Arc::new(RandomIds))?;
+    Ok(Some(Embedding::new(Arc::new(embedder), endpoint.timeout)))
 }
 
 /// How this binary was called.

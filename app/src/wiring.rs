@@ -17,6 +17,14 @@ use crate::identity::authenticate::Authenticator;
 use crate::identity::security::{FrontDoor, document_headers};
 use crate::locks::acquire::AcquireLocks;
 use crate::locks::api::LocksApi;
+use crate::memory::api::MemoriesApi;
+use crate::memory::embedding::Embedding;
+use crate::memory::procedures::api::ProceduresApi;
+use crate::memory::recall::api::RecallApi;
+use crate::memory::recall::{RecallMemories, RecallSettings};
+use crate::memory::secrets::SecretsPolicy;
+use crate::memory::transfer::api::TransferApi;
+use crate::memory::working::api::WorkingMemoryApi;
 use crate::messages::api::MessagesApi;
 use crate::messages::groups::api::GroupsApi;
 use crate::messages::inbox::api::InboxApi;
@@ -36,6 +44,7 @@ use crate::work::steering::api::SteeringApi;
 use domain::alerts::alert::Escalation;
 use domain::ids::InvalidId;
 use domain::locks::lease::{Ttl, Waiter};
+use domain::memory::working::Terms;
 use domain::messages::conversation::Pace;
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt, Response, Route};
@@ -65,6 +74,14 @@ pub struct Parts {
     pub unread: Arc<UnreadBoard>,
     /// How many replies a minute two agents may send each other.
     pub pace: Pace,
+    /// What becomes of memories that hold secrets.
+    pub secrets: SecretsPolicy,
+    /// How questions about memories are answered.
+    pub recall: RecallSettings,
+    /// What turns memories into vectors, if anything does.
+    pub embedding: Option<Embedding>,
+    /// What holds for working memory.
+    pub working: Terms,
     /// What calls webhooks, and knows which addresses may be called.
     pub webhook_sender: Arc<dyn WebhookSender>,
     /// When alerts become worse.
@@ -102,9 +119,9 @@ type Apis = (
     SchedulesApi,
     HandoffsApi,
     RegistryApi,
-    MessagesApi,
-    InboxApi,
-    GroupsApi,
+    (MemoriesApi, TransferApi, RecallApi),
+    (WorkingMemoryApi, ProceduresApi),
+    (MessagesApi, InboxApi, GroupsApi),
     AgentsApi,
     EventsApi,
     (AlertsApi, WebhooksApi),
@@ -159,7 +176,12 @@ impl Parts {
         let post = PostRounds::new(executor.clone(), self.stopping.clone());
         let receive = ReceiveMessages::new(executor.clone(), post, self.stopping.clone());
         let apis = (
-            HealthApi::new(self.store.clone(), self.metrics.clone(), self.stopping.clone()),
+            HealthApi::new(
+                self.store.clone(),
+                self.metrics.clone(),
+                self.embedding.clone(),
+                self.stopping.clone(),
+            ),
             LocksApi::new(executor.clone(), acquire, self.default_ttl),
             TasksApi::new(executor.clone(), claim),
             SteeringApi::new(executor.clone(), reader.clone()),
@@ -167,9 +189,20 @@ impl Parts {
             SchedulesApi::new(executor.clone(), reader, self.calendar.clone()),
             HandoffsApi::new(executor.clone(), self.default_ttl),
             RegistryApi::new(executor.clone()),
-            MessagesApi::new(SendMessages::new(executor.clone(), self.pace), messages.clone()),
-            InboxApi::new(executor.clone(), receive, messages.clone()),
-            GroupsApi::new(executor.clone(), messages),
+            (
+                MemoriesApi::new(executor.clone(), self.secrets),
+                TransferApi::new(executor.clone(), self.secrets),
+                RecallApi::new(RecallMemories::new(executor.clone(), self.recall.clone(), self.metrics.clone())),
+            ),
+            (
+                WorkingMemoryApi::new(executor.clone(), self.secrets, self.working),
+                ProceduresApi::new(executor.clone(), self.secrets),
+            ),
+            (
+                MessagesApi::new(SendMessages::new(executor.clone(), self.pace), messages.clone()),
+                InboxApi::new(executor.clone(), receive, messages.clone()),
+                GroupsApi::new(executor.clone(), messages),
+            ),
             AgentsApi::new(executor.clone()),
             EventsApi::new(executor.clone(), self.stopping.clone()),
             (
@@ -181,8 +214,8 @@ impl Parts {
         );
         OpenApiService::new(apis, "Pointsman", env!("CARGO_PKG_VERSION")).description(
             "Coordinates fleets of agents: leases on files, folders and named resources, with fencing tokens, waiting \
-             in line; work handed out once; who is there, messages and handoffs between them; events, alerts and \
-             webhooks; and an audit log that tells what happened.",
+             in line; work handed out once; who is there, messages and handoffs between them; shared memory; events, \
+             alerts and webhooks; and an audit log that tells what happened.",
         )
     }
 }

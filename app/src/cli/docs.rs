@@ -6,6 +6,8 @@ use crate::config::reference;
 use crate::http::problem;
 use crate::identity::authenticate::Authenticator;
 use crate::identity::env_keys::EnvKeys;
+use crate::memory::recall::RecallSettings;
+use crate::memory::secrets::SecretsPolicy;
 use crate::telemetry::Metrics;
 use crate::wiring::Parts;
 use adapters::calendar::IanaCalendar;
@@ -15,6 +17,7 @@ use adapters::webhook_sender::HttpWebhookSender;
 use clap::Subcommand;
 use domain::alerts::alert::Escalation;
 use domain::locks::lease::Ttl;
+use domain::memory::working::Terms;
 use domain::messages::conversation::Pace;
 use domain::webhooks::address::AddressRules;
 use serde_json::Value;
@@ -71,6 +74,10 @@ fn parts() -> Result<Parts, Box<dyn Error + Send + Sync>> {
         metrics: metrics.clone(),
         authenticator: Arc::new(Authenticator::new(env, store, metrics)),
         unread: Arc::default(),
+        secrets: SecretsPolicy::Refuse,
+        recall: RecallSettings::default(),
+        embedding: None,
+        working: Terms::default(),
         pace: Pace::DEFAULT,
         webhook_sender: Arc::new(HttpWebhookSender::new(AddressRules::default(), Duration::from_secs(1))?),
         escalation: Escalation { after: None },

@@ -55,6 +55,8 @@ pub enum Section {
     Locks,
     /// Limits of messages.
     Messages,
+    /// How memories are kept and found.
+    Memory,
     /// What turns memories into vectors.
     Embedder,
     /// How webhooks are told.
@@ -72,13 +74,14 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Data,
         Self::Database,
         Self::Http,
         Self::Identity,
         Self::Locks,
         Self::Messages,
+        Self::Memory,
         Self::Embedder,
         Self::Webhooks,
         Self::Alerts,
@@ -96,6 +99,7 @@ impl Section {
             Self::Identity => "Keys from the environment",
             Self::Locks => "Locks",
             Self::Messages => "Messages",
+            Self::Memory => "Memory",
             Self::Embedder => "Embedder",
             Self::Webhooks => "Webhooks",
             Self::Alerts => "Alerts",

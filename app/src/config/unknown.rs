@@ -2,13 +2,14 @@ use super::faults::Fault;
 use super::reference;
 
 /// The prefixes Pointsman claims: an unknown name under one of them is a fault, because it is most often a typing error.
-pub const PREFIXES: [&str; 12] = [
+pub const PREFIXES: [&str; 13] = [
     "ALERTS_",
     "API_",
     "COORDINATION_",
     "DB_",
     "EMBEDDER_",
     "LOCK_",
+    "MEMORY_",
     "MESSAGES_",
     "POINTSMAN_",
     "POSTGRES_",

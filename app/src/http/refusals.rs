@@ -91,10 +91,12 @@ impl From<Refusal> for Problem {
             | Refusal::IdempotencyKeyReused
             | Refusal::Key(_)
             | Refusal::Memory(_)
+            | Refusal::Procedure(_)
             | Refusal::Project(_)
             | Refusal::Schedule(_)
             | Refusal::Session(_)
-            | Refusal::Webhook(_) => problem,
+            | Refusal::Webhook(_)
+            | Refusal::Working(_) => problem,
         }
     }
 }

@@ -31,6 +31,8 @@ struct Instruments {
     authentication_failures: Counter<u64>,
     idempotent_replays: Counter<u64>,
     connections: Gauge<u64>,
+    recalls: Counter<u64>,
+    recall_duration: Histogram<f64>,
 }
 
 /// The database pool at one moment.
@@ -40,6 +42,23 @@ pub struct PoolStatus {
     pub size: u64,
     /// Connections of those that nobody uses.
     pub idle: u64,
+}
+
+/// What turns memories into vectors, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmbedderStatus {
+    /// Requests since the start.
+    pub requests: u64,
+    /// Requests of those that brought no vectors.
+    pub errors: u64,
+    /// Tokens it has counted since the start.
+    pub tokens: u64,
+    /// Texts that became vectors since the start.
+    pub texts: u64,
+    /// Memories that wait for a vector of the model, as last counted.
+    pub waiting: u64,
+    /// Seconds that the first of those waits that have no vector at all, as last counted.
+    pub oldest_seconds: f64,
 }
 
 /// Seconds, from a tenth of a millisecond to the longest wait.
@@ -103,6 +122,32 @@ impl Metrics {
             .build();
     }
 
+    /// From now on what embeds memories is asked for its status whenever metrics are read. It must answer without waiting.
+    pub fn watch_embedder(&self, status: impl Fn() -> EmbedderStatus + Send + Sync + 'static) {
+        let (meter, status) = (&self.inner.meter, Arc::new(status));
+        let counter = |name: &'static str, about: &'static str, read: fn(EmbedderStatus) -> u64| {
+            let status = status.clone();
+            let counter = meter.u64_observable_counter(name).with_description(about);
+            counter.with_callback(move |observer| observer.observe(read(status()), &[])).build();
+        };
+        counter("pointsman.embedder.requests", "Requests to the embedder", |status| status.requests);
+        counter("pointsman.embedder.errors", "Requests to the embedder that brought no vectors", |status| status.errors);
+        counter("pointsman.embedder.tokens", "Tokens that the embedder has counted", |status| status.tokens);
+        counter("pointsman.embedder.texts", "Texts that became vectors", |status| status.texts);
+        let waiting = status.clone();
+        meter
+            .u64_observable_gauge("pointsman.embedder.waiting")
+            .with_description("Memories that wait for a vector of the model")
+            .with_callback(move |observer| observer.observe(waiting().waiting, &[]))
+            .build();
+        meter
+            .f64_observable_gauge("pointsman.embedder.waiting.oldest")
+            .with_description("Time that the first memory without any vector waits")
+            .with_unit("s")
+            .with_callback(move |observer| observer.observe(status().oldest_seconds, &[]))
+            .build();
+    }
+
     /// Locks held in all projects, as last counted.
     pub fn locks_held(&self, locks: u64) {
         self.inner.locks_held.record(locks, &[]);
@@ -136,6 +181,14 @@ impl Metrics {
     /// Client connections open now.
     pub fn connections(&self, connections: u64) {
         self.inner.connections.record(connections, &[]);
+    }
+
+    /// A question about memories was answered. `mode` is one of a few words, such as `hybrid` or `failed`; degraded is what
+    /// was to be found by meaning and was not.
+    pub fn recall(&self, mode: &'static str, is_degraded: bool, seconds: f64) {
+        let mode = KeyValue::new("mode", mode);
+        self.inner.recall_duration.record(seconds, std::slice::from_ref(&mode));
+        self.inner.recalls.add(1, &[mode, KeyValue::new("degraded", is_degraded)]);
     }
 
     /// All metrics in the Prometheus text format.
@@ -182,6 +235,8 @@ impl Instruments {
             authentication_failures: counter("pointsman.authentication.failures", "Requests without a valid key"),
             idempotent_replays: counter("pointsman.idempotent.replays", "Requests answered from the record"),
             connections: gauge("pointsman.http.connections", "Client connections open"),
+            recalls: counter("pointsman.recalls", "Questions about memories"),
+            recall_duration: seconds("pointsman.recall.duration", "Time to answer a question about memories"),
             provider,
             registry,
             meter,
@@ -191,7 +246,7 @@ impl Instruments {
 
 #[cfg(test)]
 mod tests {
-    use super::{Metrics, PoolStatus};
+    use super::{EmbedderStatus, Metrics, PoolStatus};
 
     #[test]
     fn every_instrument_shows_in_the_prometheus_text() {
@@ -206,6 +261,15 @@ mod tests {
         metrics.authentication_failure("unknown");
         metrics.idempotent_replay("lock.acquire");
         metrics.connections(4);
+        metrics.recall("hybrid", false, 0.02);
+        metrics.watch_embedder(|| EmbedderStatus {
+            requests: 9,
+            errors: 2,
+            tokens: 81,
+            texts: 30,
+            waiting: 4,
+            oldest_seconds: 1.5,
+        });
         let text = metrics.render().unwrap();
         for line in [
             r#"pointsman_http_requests_total{method="GET",route="/v1/locks/:key",status="200"} 1"#,
@@ -221,6 +285,14 @@ mod tests {
             r#"pointsman_authentication_failures_total{reason="unknown"} 1"#,
             r#"pointsman_idempotent_replays_total{operation="lock.acquire"} 1"#,
             "pointsman_http_connections 4",
+            r#"pointsman_recalls_total{degraded="false",mode="hybrid"} 1"#,
+            r#"pointsman_recall_duration_seconds_sum{mode="hybrid"} 0.02"#,
+            "pointsman_embedder_requests_total 9",
+            "pointsman_embedder_errors_total 2",
+            "pointsman_embedder_tokens_total 81",
+            "pointsman_embedder_texts_total 30",
+            "pointsman_embedder_waiting 4",
+            "pointsman_embedder_waiting_oldest_seconds 1.5",
         ] {
             assert!(text.lines().any(|written| written == line), "no line {line} in:\n{text}");
         }

@@ -9,6 +9,7 @@ use domain::alerts::alert::Escalation;
 use domain::audit::{Entry, Filter};
 use domain::ids::ProjectId;
 use domain::locks::lease::Ttl;
+use domain::memory::working::Terms;
 use domain::messages::conversation::Pace;
 use domain::page::PageSize;
 use domain::webhooks::address::AddressRules;
@@ -19,6 +20,8 @@ use pointsman::config::Config;
 use pointsman::executor::Executor;
 use pointsman::identity::authenticate::Authenticator;
 use pointsman::identity::env_keys::EnvKeys;
+use pointsman::memory::recall::RecallSettings;
+use pointsman::memory::secrets::SecretsPolicy;
 use pointsman::telemetry::Metrics;
 use pointsman::wiring::Parts;
 use ports::store::{PoolState, SchemaState, Store, StoreError, UnitOfWork};
@@ -119,6 +122,14 @@ impl Server {
             webhook_sender: Arc::new(webhook_sender()),
             escalation: Escalation { after: None },
             unread: Arc::default(),
+            secrets: SecretsPolicy::Refuse,
+            recall: RecallSettings {
+                weights: config.memory.weights,
+                candidates_max: config.memory.candidates_max,
+                ..RecallSettings::default()
+            },
+            embedding: None,
+            working: Terms::default(),
             pace: Pace::DEFAULT,
             default_ttl: Ttl::try_new(60).unwrap(),
             request_timeout: Duration::from_secs(10),

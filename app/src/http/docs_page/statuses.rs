@@ -10,16 +10,20 @@ use crate::http::problem::kinds::{
     AUDIENCE_TOO_LARGE, BODY_TOO_LARGE, BUSY, CLAIM_STALE, CLAIM_UNKNOWN, CONVERSATION_NOT_STOPPED,
     CONVERSATION_SLOWED, CONVERSATION_STOPPED, DEADLINE_PASSED, DEADLOCK, DELIVERY_ENDED, EXPIRY_PASSED,
     FOLLOWERS_FULL, GROUP_FULL, GROUPS_FULL, HANDOFF_NOT_FOR_YOU, HANDOFF_NOT_HELD, HANDOFF_NOT_OFFERED,
-    HANDOFF_NOT_YOURS, HANDOFF_OVER, HANDOFF_TAKEN, HANDOFF_UNKNOWN, IDEMPOTENCY_KEY_REUSED, INBOX_FULL, INTERNAL,
-    INVALID_VALUE, KEY_REVOKED, KEY_UNKNOWN, LINE_FULL, LOCK_HELD, MALFORMED_REQUEST, MESSAGE_UNKNOWN,
+    HANDOFF_NOT_YOURS, HANDOFF_OVER, HANDOFF_TAKEN, HANDOFF_UNKNOWN, IDEMPOTENCY_KEY_REUSED, IMPORT_REFUSED,
+    INBOX_FULL, INTERNAL, INVALID_VALUE, KEY_REVOKED, KEY_UNKNOWN, LINE_FULL, LOCK_HELD, MALFORMED_REQUEST,
+    MEMORY_ELSEWHERE, MEMORY_NOT_YOURS, MEMORY_REDACTED, MEMORY_SUPERSEDED, MEMORY_UNKNOWN, MESSAGE_UNKNOWN,
     METHOD_NOT_ALLOWED, NEEDS_ALL_PROJECTS, NOT_HOLDER, NOT_IN_GROUP, NOT_OFFERED, NOT_ON_BEHALF, NOT_YOUR_AGENT,
-    NOT_YOUR_MEMBERSHIP, NOT_YOUR_PROJECT, PROJECT_ARCHIVED, PROJECT_DEFAULT_STAYS, PROJECT_EXISTS, PROJECT_UNKNOWN,
-    RECIPIENTS_UNKNOWN, REPLY_UNKNOWN, ROLE_TOO_LOW, SCHEDULE_EXISTS, SCHEDULE_NEVER_FIRES, SCHEDULE_UNKNOWN,
-    SCHEDULES_FULL, SESSION_ENDED, SESSION_NOT_YOURS, SESSION_UNKNOWN, SHUTTING_DOWN, SUBMISSION_REFUSED, TASK_ENDED,
-    TASK_NOT_DEAD, TASK_NOT_HELD, TASK_RUNNING, TASK_UNKNOWN, TICKET_EXPIRED, TICKET_MISMATCH, TICKET_NOT_YOURS,
-    TIME_OUT_OF_REACH, TIMEOUT, TOKEN_STALE, TOKEN_UNKNOWN, TOKENS_USED_UP, TOO_MANY_FOLLOWERS, UNAUTHENTICATED,
-    UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, WEBHOOK_ADDRESS_REFUSED, WEBHOOK_BACKLOG_FULL, WEBHOOK_DELIVERY_PENDING,
-    WEBHOOK_DELIVERY_UNKNOWN, WEBHOOK_NOT_ACTIVE, WEBHOOK_UNKNOWN, WEBHOOKS_FULL,
+    NOT_YOUR_MEMBERSHIP, NOT_YOUR_PROJECT, PROCEDURE_CHANGED, PROCEDURE_NOT_YOURS, PROCEDURE_UNKNOWN,
+    PROCEDURE_VERSION_UNKNOWN, PROCEDURE_VERSIONS_FULL, PROCEDURES_FULL, PROJECT_ARCHIVED, PROJECT_DEFAULT_STAYS,
+    PROJECT_EXISTS, PROJECT_UNKNOWN, RECIPIENTS_UNKNOWN, REPLY_UNKNOWN, ROLE_TOO_LOW, SCHEDULE_EXISTS,
+    SCHEDULE_NEVER_FIRES, SCHEDULE_UNKNOWN, SCHEDULES_FULL, SECRET_FOUND, SESSION_ENDED, SESSION_NOT_YOURS,
+    SESSION_UNKNOWN, SHUTTING_DOWN, SUBMISSION_REFUSED, TASK_ENDED, TASK_NOT_DEAD, TASK_NOT_HELD, TASK_RUNNING,
+    TASK_UNKNOWN, TICKET_EXPIRED, TICKET_MISMATCH, TICKET_NOT_YOURS, TIME_OUT_OF_REACH, TIMEOUT, TOKEN_STALE,
+    TOKEN_UNKNOWN, TOKENS_USED_UP, TOO_MANY_FOLLOWERS, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+    WEBHOOK_ADDRESS_REFUSED, WEBHOOK_BACKLOG_FULL, WEBHOOK_DELIVERY_PENDING, WEBHOOK_DELIVERY_UNKNOWN,
+    WEBHOOK_NOT_ACTIVE, WEBHOOK_UNKNOWN, WEBHOOKS_FULL, WORKING_ENTRY_CHANGED, WORKING_ENTRY_UNKNOWN,
+    WORKING_MEMORY_FULL, WORKING_MEMORY_NOT_YOURS,
 };
 
 /// Problems that come together.
@@ -89,6 +93,16 @@ const SEND: Group = &[
 /// Answers another agent.
 const CONVERSE: Group = &[&CONVERSATION_SLOWED, &CONVERSATION_STOPPED];
 
+/// Lets a memory take the place of another.
+const SUPERSEDE: Group = &[&ROLE_TOO_LOW, &MEMORY_UNKNOWN, &MEMORY_SUPERSEDED, &MEMORY_ELSEWHERE, &MEMORY_REDACTED];
+/// Says what becomes of a memory of one's own.
+const OWN_MEMORY: Group = &[&ROLE_TOO_LOW, &MEMORY_UNKNOWN, &MEMORY_NOT_YOURS, &MEMORY_REDACTED];
+
+/// Reads the working memory of a session.
+const READ_WORKING: Group = &[&SESSION_UNKNOWN, &WORKING_MEMORY_NOT_YOURS];
+/// Takes a procedure back.
+const OWN_PROCEDURE: Group = &[&PROCEDURE_UNKNOWN, &PROCEDURE_NOT_YOURS];
+
 /// Is about a webhook.
 const WEBHOOK: Group = &[&ROLE_TOO_LOW, &WEBHOOK_UNKNOWN];
 /// Makes a webhook tell something.
@@ -119,27 +133,35 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ),
     ("create_webhook", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &WEBHOOKS_FULL, &WEBHOOK_ADDRESS_REFUSED]]),
     ("decline_handoff", &[KEYED, BODY, WRITE, OFFER, &[&HANDOFF_NOT_FOR_YOU]]),
+    ("delete_procedure", &[KEYED, WRITE, OWN_PROCEDURE]),
     ("deregister_agent", &[KEYED, WRITE, &[&ROLE_TOO_LOW, &AGENT_UNKNOWN]]),
     ("discard_task", &[KEYED, WRITE, HOT, STEER, &[&TASK_NOT_DEAD]]),
     ("end_session", &[KEYED, WRITE, HOT]),
+    ("export_memories", &[KEYED, PROJECT]),
     ("fail_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
     ("follow_events", &[KEYED, PROJECT, &[&TOO_MANY_FOLLOWERS, &FOLLOWERS_FULL]]),
+    ("forget_memories", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW]]),
     ("force_release_lock", &[KEYED, BODY, WRITE, HOT, &[&ROLE_TOO_LOW, &TOKEN_UNKNOWN, &TOKEN_STALE]]),
     ("get_agent", &[KEYED, PROJECT, &[&AGENT_UNKNOWN]]),
     ("get_alert", &[KEYED, PROJECT, &[&ALERT_UNKNOWN]]),
     ("get_handoff", &[KEYED, PROJECT, &[&HANDOFF_UNKNOWN]]),
+    ("get_memory", &[KEYED, PROJECT, &[&MEMORY_UNKNOWN]]),
     ("get_message", &[KEYED, PROJECT, &[&MESSAGE_UNKNOWN]]),
+    ("get_procedure", &[KEYED, PROJECT, &[&PROCEDURE_UNKNOWN, &PROCEDURE_VERSION_UNKNOWN]]),
     ("get_schedule", &[KEYED, PROJECT, &[&SCHEDULE_UNKNOWN]]),
     ("get_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("get_webhook", &[KEYED, PROJECT, WEBHOOK]),
+    ("get_working_entry", &[KEYED, PROJECT, READ_WORKING, &[&WORKING_ENTRY_UNKNOWN]]),
     ("graph_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("health", &[OPEN]),
     ("heartbeat_session", &[KEYED, PROJECT, CHANGE, HOT, &[&SESSION_UNKNOWN]]),
     ("heartbeat_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
+    ("import_memories", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &SECRET_FOUND, &IMPORT_REFUSED]]),
     ("join_group", &[KEYED, BODY, WRITE, MEMBERS, &[&RECIPIENTS_UNKNOWN, &GROUPS_FULL, &GROUP_FULL]]),
     ("latest_handoff", &[KEYED, PROJECT]),
     ("leave_group", &[KEYED, BODY, WRITE, MEMBERS, &[&NOT_IN_GROUP]]),
     ("leave_line", &[KEYED, WRITE, HOT, &[&TICKET_NOT_YOURS]]),
+    ("limit_working_memory", &[KEYED, BODY, WRITE, HOT, &[&WORKING_MEMORY_FULL]]),
     ("list_agents", &[KEYED, PROJECT]),
     ("list_alerts", &[KEYED, PROJECT]),
     ("list_attempts", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
@@ -151,7 +173,9 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("list_keys", &[KEYED, PROJECT, &[&ROLE_TOO_LOW]]),
     ("list_locks", &[KEYED, PROJECT]),
     ("list_members", &[KEYED, PROJECT]),
+    ("list_memories", &[KEYED, PROJECT]),
     ("list_messages", &[KEYED, PROJECT]),
+    ("list_procedures", &[KEYED, PROJECT]),
     ("list_projects", &[KEYED, ALL_PROJECTS]),
     ("list_schedules", &[KEYED, PROJECT]),
     ("list_sessions", &[KEYED, PROJECT]),
@@ -164,10 +188,15 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("metrics", &[OPEN]),
     ("pause_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
     ("pause_webhook", &[KEYED, WRITE, WEBHOOK]),
+    ("pin_memory", &[KEYED, WRITE, OWN_MEMORY]),
     ("raise_alert", &[KEYED, BODY, WRITE, &[&ALERTS_FULL]]),
+    ("rate_memory", &[KEYED, BODY, WRITE, &[&MEMORY_UNKNOWN, &MEMORY_REDACTED]]),
     ("read_messages", &[KEYED, BODY, WRITE, OWN_MESSAGES]),
+    ("read_working_memory", &[KEYED, PROJECT, READ_WORKING]),
     ("ready", &[OPEN]),
+    ("recall", &[KEYED, BODY, PROJECT]),
     ("receive_messages", &[KEYED, BODY, WRITE, HOT, &[&RECIPIENTS_UNKNOWN]]),
+    ("redact_memory", &[KEYED, BODY, WRITE, OWN_MEMORY, &[&SECRET_FOUND]]),
     (
         "redeliver_webhook_delivery",
         &[KEYED, WRITE, WEBHOOK, TELL, &[&WEBHOOK_DELIVERY_UNKNOWN, &WEBHOOK_DELIVERY_PENDING]],
@@ -177,9 +206,15 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("release_all_locks", &[KEYED, WRITE, HOT]),
     ("release_locks", &[KEYED, BODY, WRITE, HOT, OWN_TOKENS]),
     ("release_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM]),
+    ("remember", &[KEYED, BODY, WRITE, SUPERSEDE, &[&SECRET_FOUND]]),
     ("remove_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
     ("remove_webhook", &[KEYED, CHANGE, WEBHOOK]),
+    ("remove_working_entry", &[KEYED, WRITE, HOT, &[&WORKING_ENTRY_UNKNOWN, &WORKING_ENTRY_CHANGED]]),
     ("renew_locks", &[KEYED, BODY, WRITE, HOT, OWN_TOKENS]),
+    (
+        "report_procedure_outcome",
+        &[KEYED, BODY, WRITE, HOT, &[&PROCEDURE_UNKNOWN, &PROCEDURE_VERSION_UNKNOWN, &TASK_UNKNOWN, &SECRET_FOUND]],
+    ),
     ("reprioritize_task", &[KEYED, BODY, WRITE, HOT, STEER, &[&TASK_ENDED]]),
     (
         "reschedule_task",
@@ -189,6 +224,7 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("resume_conversation", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &CONVERSATION_NOT_STOPPED]]),
     ("resume_schedule", &[KEYED, WRITE, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
     ("resume_webhook", &[KEYED, WRITE, WEBHOOK]),
+    ("retire_procedure", &[KEYED, BODY, WRITE, OWN_PROCEDURE, &[&SECRET_FOUND]]),
     ("retry_task", &[KEYED, WRITE, HOT, STEER, &[&TASK_NOT_DEAD, &DEADLINE_PASSED]]),
     ("return_messages", &[KEYED, BODY, WRITE, HOT, OWN_MESSAGES, &[&NOT_OFFERED]]),
     ("revoke_key", &[KEYED, PROJECT, CHANGE, KNOWN_KEY]),
@@ -196,15 +232,23 @@ const OPERATIONS: &[(&str, &[Group])] = &[
     ("rotate_webhook_secret", &[KEYED, WRITE, WEBHOOK]),
     ("run_schedule", &[KEYED, WRITE, HOT, STEER_SCHEDULES, &[&SCHEDULE_UNKNOWN]]),
     ("send_message", &[KEYED, BODY, WRITE, HOT, SEND, CONVERSE]),
+    ("set_memory_validity", &[KEYED, BODY, WRITE, OWN_MEMORY]),
     ("snooze_task", &[KEYED, BODY, WRITE, HOT, OWN_CLAIM, &[&TIME_OUT_OF_REACH]]),
     ("stream_inbox", &[KEYED, PROJECT, HOT, &[&PROJECT_ARCHIVED, &RECIPIENTS_UNKNOWN]]),
     ("submit_tasks", &[KEYED, BODY, WRITE, HOT, &[&SUBMISSION_REFUSED]]),
+    ("supersede_memory", &[KEYED, BODY, WRITE, SUPERSEDE]),
     ("test_webhook", &[KEYED, WRITE, WEBHOOK, TELL]),
+    ("unpin_memory", &[KEYED, WRITE, OWN_MEMORY]),
     ("update_agent", &[KEYED, BODY, WRITE, &[&ROLE_TOO_LOW, &AGENT_UNKNOWN, &AGENT_DEREGISTERED]]),
     ("uptime_agent", &[KEYED, PROJECT, &[&AGENT_UNKNOWN]]),
     ("why_task", &[KEYED, PROJECT, &[&TASK_UNKNOWN]]),
     ("withdraw_handoff", &[KEYED, BODY, WRITE, OFFER, &[&HANDOFF_NOT_YOURS]]),
     ("write_handoff", &[KEYED, BODY, WRITE, &[&HANDOFF_NOT_HELD]]),
+    (
+        "write_procedure",
+        &[KEYED, BODY, WRITE, &[&PROCEDURE_CHANGED, &PROCEDURES_FULL, &PROCEDURE_VERSIONS_FULL, &SECRET_FOUND]],
+    ),
+    ("write_working_entry", &[KEYED, BODY, WRITE, HOT, &[&WORKING_ENTRY_CHANGED, &WORKING_MEMORY_FULL, &SECRET_FOUND]]),
 ];
 
 /// Lists, for every operation of the document that is in the table, each status it may be answered with and which

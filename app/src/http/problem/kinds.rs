@@ -54,6 +54,12 @@ kinds! {
     MEMORY_NOT_YOURS, "memory-not-yours", 403, "The memory was written by another agent",
         "Only the agent that wrote a memory, and orchestrators, say what becomes of it.",
         "Say what you found of it, or let a memory of your own take its place.";
+    WORKING_MEMORY_NOT_YOURS, "working-memory-not-yours", 403, "The working memory is another agent's",
+        "What a session keeps is read by its agent, by orchestrators, and by whoever took a handoff that the session gave.",
+        "Take a handoff of that session first, or read your own.";
+    PROCEDURE_NOT_YOURS, "procedure-not-yours", 403, "The procedure was first written by another agent",
+        "A procedure is retired and deleted by the agent that wrote its first version, and by orchestrators.",
+        "Write a better version, report how it went, or leave it to an orchestrator.";
     HANDOFF_NOT_FOR_YOU, "handoff-not-for-you", 403, "The handoff is offered to others",
         "It is offered to another agent, or to agents that can do something you did not say you can; or you gave it yourself, \
          in this very session.",
@@ -91,6 +97,15 @@ kinds! {
     MEMORY_UNKNOWN, "memory-unknown", 404, "There is no such memory",
         "There is no memory of that id, it was forgotten, or you may not read it: which of these is not told.",
         "Search, or list the memories, to find the right id.";
+    WORKING_ENTRY_UNKNOWN, "working-entry-unknown", 404, "There is no such entry",
+        "The session keeps nothing under this key: it never did, it was taken out, it expired, or it gave way to `~summary`.",
+        "Read the whole working memory to see what is there.";
+    PROCEDURE_UNKNOWN, "procedure-unknown", 404, "There is no such procedure",
+        "No procedure of that name exists in this project, or it was deleted.",
+        "List the procedures to find the right name.";
+    PROCEDURE_VERSION_UNKNOWN, "procedure-version-unknown", 404, "There is no such version",
+        "The procedure has no version of that number.",
+        "Look at the procedure: `versions` lists those it has.";
     WEBHOOK_UNKNOWN, "webhook-unknown", 404, "There is no such webhook",
         "No webhook of that id exists in this project.",
         "List the webhooks to find the right id.";
@@ -157,6 +172,19 @@ kinds! {
     MEMORY_ELSEWHERE, "memory-elsewhere", 409, "The memory has another scope",
         "A memory takes the place of one of its own scope, and a private one only of the same agent's.",
         "Remember it in the scope of the older one, or without `supersedes`.";
+    WORKING_ENTRY_CHANGED, "working-entry-changed", 409, "The entry has another version",
+        "`if_version` is not the version that the entry has, or it is not there. `detail` tells which it has. Nothing was changed.",
+        "Read the entry, and write again with its version.";
+    WORKING_MEMORY_FULL, "working-memory-full", 409, "It does not fit into the working memory",
+        "What is pinned, and the entry itself, leave no room in the budget of the session for a summary of the rest. Pinned \
+         entries never give way. Nothing was changed.",
+        "Unpin or take out what is not needed, write less, or set a greater budget.";
+    PROCEDURE_CHANGED, "procedure-changed", 409, "The procedure has another version",
+        "`if_version` is not the latest version. `detail` tells which is. Nothing was changed.",
+        "Look at the procedure, and write again after its latest version.";
+    PROCEDURE_VERSIONS_FULL, "procedure-versions-full", 409, "The procedure has too many versions",
+        "A procedure may have 200 versions.",
+        "Write it under another name, and retire this one.";
     TASK_RUNNING, "task-running", 409, "Somebody works on the task",
         "The task is claimed; `held_by` tells by whom and until when.",
         "Cancel it, or wait until the attempt is over.";
@@ -290,6 +318,9 @@ kinds! {
     WEBHOOK_BACKLOG_FULL, "webhook-backlog-full", 429, "Too many deliveries wait",
         "1,000 deliveries of the webhook wait to be told. Facts are not lost: they wait in their log.",
         "See to the target, and try again after `retry_after_ms`.";
+    PROCEDURES_FULL, "procedures-full", 429, "Too many procedures",
+        "A project may have 2,000 procedures, retired ones included.",
+        "Delete some that nobody needs any more.";
     ALERTS_FULL, "alerts-full", 429, "Too many alerts are not resolved",
         "A project may have 10,000 alerts that are not resolved.",
         "Resolve those that are over, and try again after `retry_after_ms`.";
