@@ -169,6 +169,33 @@ impl TestStore {
             }
         }
     }
+
+    /// All that is stored: the bytes of the file, once the log was brought into it and emptied, or every row as text.
+    pub(crate) async fn everything(&self) -> Vec<u8> {
+        match &*self.place {
+            Place::Memory => panic!("a store in memory has no file"),
+            Place::File(folder) => {
+                let mut connection = SqliteConnection::connect(file_of(folder).to_str().unwrap()).await.unwrap();
+                let checkpoint = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+                assert_eq!(checkpoint.get::<i64, _>(0), 0, "somebody kept the log from being emptied");
+                connection.close().await.unwrap();
+                let files = std::fs::read_dir(folder.path()).unwrap();
+                files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+            }
+            Place::Database { dsn, .. } => {
+                let mut connection = PgConnection::connect(dsn).await.unwrap();
+                let names = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
+                let mut all = Vec::new();
+                for table in connection.fetch_all(names).await.unwrap() {
+                    let sql = format!("SELECT t::text FROM {} AS t", table.get::<String, _>(0));
+                    for row in connection.fetch_all(sea_orm::sqlx::AssertSqlSafe(sql)).await.unwrap() {
+                        all.extend(row.get::<String, _>(0).into_bytes());
+                    }
+                }
+                all
+            }
+        }
+    }
 }
 
 impl Place {

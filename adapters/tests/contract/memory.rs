@@ -1,7 +1,10 @@
 //! Memories.
 
 mod finding;
+mod races;
+mod realms;
 mod samples;
 mod storing;
 mod terms;
+mod traces;
 mod vectors;
