@@ -92,7 +92,7 @@ proptest! {
         counts in proptest::collection::vec(1..1_000_000_u64, 1..10), rows_max in 100..5_000_u32,
     ) {
         let terms: Vec<_> = counts.iter().enumerate().map(|(at, count)| (TermHash(at as u64), *count)).collect();
-        let share = |set: &Vec<TermHash>| set.iter().map(|term| counts[term.0 as usize] as f64 / 1e6).product::<f64>();
+        let share = |set: &Vec<TermHash>| set.iter().map(|term| as_number(counts[usize::try_from(term.0).unwrap()]) / 1e6).product::<f64>();
         let sets = sets(terms, 1_000_000, rows_max);
         let found = 1.0 - sets.iter().map(|set| 1.0 - share(set)).product::<f64>();
         prop_assert!(sets.len() == 1 || found * 1e6 <= f64::from(rows_max) + 1.0);
