@@ -1,10 +1,14 @@
 //! Whether the server lives, may take traffic, and is well.
 
+mod search;
+
 use crate::http::problem::Problem;
+use crate::memory::embedding::Embedding;
 use crate::telemetry::Metrics;
 use poem_openapi::payload::{Json, PlainText};
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use ports::store::{SchemaState, Store};
+use search::Search;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -42,6 +46,8 @@ pub struct Health {
     pub db: DatabaseStatus,
     /// The version of the server.
     pub version: String,
+    /// What memories are found with.
+    pub search: Search,
 }
 
 /// Whether the server may take traffic.
@@ -80,13 +86,19 @@ pub enum ReadyResponse {
 pub struct HealthApi {
     store: Arc<dyn Store>,
     metrics: Metrics,
+    embedding: Option<Embedding>,
     stopping: CancellationToken,
 }
 
 impl HealthApi {
     /// Puts the parts together; when `stopping` is cancelled the server is not ready any more.
-    pub fn new(store: Arc<dyn Store>, metrics: Metrics, stopping: CancellationToken) -> Self {
-        Self { store, metrics, stopping }
+    pub fn new(
+        store: Arc<dyn Store>,
+        metrics: Metrics,
+        embedding: Option<Embedding>,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { store, metrics, embedding, stopping }
     }
 
     async fn why_not_ready(&self) -> Option<&'static str> {
@@ -124,15 +136,11 @@ impl HealthApi {
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self) -> HealthResponse {
         let version = env!("CARGO_PKG_VERSION").to_owned();
+        let search = Search::of(self.store.engines(), self.embedding.as_ref());
+        let health = |status, db| Json(Health { status, db, version, search });
         match timeout(LOOK_TIMEOUT, self.store.ping()).await {
-            Ok(Ok(())) => {
-                HealthResponse::Well(Json(Health { status: HealthStatus::Ok, db: DatabaseStatus::Connected, version }))
-            }
-            Ok(Err(_)) | Err(_) => HealthResponse::Unwell(Json(Health {
-                status: HealthStatus::Degraded,
-                db: DatabaseStatus::Unreachable,
-                version,
-            })),
+            Ok(Ok(())) => HealthResponse::Well(health(HealthStatus::Ok, DatabaseStatus::Connected)),
+            Ok(Err(_)) | Err(_) => HealthResponse::Unwell(health(HealthStatus::Degraded, DatabaseStatus::Unreachable)),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::config::{self, LogFormat};
 mod metrics;
 mod otlp;
 
-pub use metrics::{Metrics, MetricsError, PoolStatus};
+pub use metrics::{EmbedderStatus, Metrics, MetricsError, PoolStatus};
 
 /// Telemetry that is running. Hand it to [`Telemetry::stop`] at the end, or the last spans are lost.
 pub struct Telemetry {

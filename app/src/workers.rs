@@ -6,6 +6,8 @@ use crate::config::{Alerts, Retention};
 use crate::executor::Executor;
 use crate::handoffs;
 use crate::identity::authenticate::Authenticator;
+use crate::memory::embedding::Embedding;
+use crate::memory::working;
 use crate::messages;
 use crate::messages::unread::UnreadBoard;
 use crate::refusal::{CallError, chain};
@@ -14,6 +16,7 @@ use crate::sweeper;
 use crate::telemetry::Metrics;
 use crate::webhooks::relay::Relay;
 use crate::work::schedules;
+use domain::memory::working::Kept;
 use ports::bell::Bell;
 use ports::calendar::Calendar;
 use std::future::Future;
@@ -46,6 +49,9 @@ const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks for what alerts are to be raised about.
 const ALERT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Between two rounds of clearing away what working memory has expired.
+const WORKING_INTERVAL: Duration = Duration::from_secs(30);
+
 /// What the loops work with.
 pub struct Tools<'a> {
     /// What runs every change.
@@ -66,11 +72,27 @@ pub struct Tools<'a> {
     pub relay: &'a Relay,
     /// When alerts are raised and become worse.
     pub alerts: &'a Alerts,
+    /// How long working memory is kept.
+    pub working: Kept,
+    /// What turns memories into vectors, if anything does.
+    pub embedding: Option<&'a Embedding>,
 }
 
 /// Starts every loop; each ends soon after `stopping` is cancelled.
 pub fn start(tools: &Tools<'_>, stopping: &CancellationToken) -> TaskTracker {
-    let Tools { executor, authenticator, calendar, metrics, bell, kept, unread, relay, alerts } = *tools;
+    let Tools {
+        executor,
+        authenticator,
+        calendar,
+        metrics,
+        bell,
+        kept,
+        unread,
+        relay,
+        alerts,
+        working: working_kept,
+        embedding,
+    } = *tools;
     let loops = TaskTracker::new();
     let (watching, stop) = (executor.clone(), stopping.clone());
     loops.spawn(async move { watching.watcher().watch(watching.store(), &stop).await });
@@ -86,6 +108,10 @@ pub fn start(tools: &Tools<'_>, stopping: &CancellationToken) -> TaskTracker {
     loops.spawn(async move { telling.tell(mouth.as_ref(), &stop).await });
     let (relaying, stop) = (relay.clone(), stopping.clone());
     loops.spawn(async move { relaying.run(&stop).await });
+    if let Some(embedding) = embedding {
+        let (embedding, executor, stop) = (embedding.clone(), executor.clone(), stopping.clone());
+        loops.spawn(async move { embedding.run(executor.store(), &stop).await });
+    }
     let (watching, settings) = (executor.clone(), *alerts);
     loops.spawn(every("alerts", ALERT_INTERVAL, stopping.clone(), move || {
         let executor = watching.clone();
@@ -120,6 +146,11 @@ pub fn start(tools: &Tools<'_>, stopping: &CancellationToken) -> TaskTracker {
     loops.spawn(every("handoffs", TIDY_INTERVAL, stopping.clone(), move || {
         let executor = expiring.clone();
         async move { handoffs::expiry::expire_due(&executor).await }
+    }));
+    let clearing = executor.clone();
+    loops.spawn(every("working memory", WORKING_INTERVAL, stopping.clone(), move || {
+        let executor = clearing.clone();
+        async move { working::sweeper::round(&executor, working_kept).await }
     }));
     let folding = executor.clone();
     loops.spawn(every("audit", SWEEP_INTERVAL, stopping.clone(), move || {

@@ -134,6 +134,7 @@ impl From<ServeError> for Failure {
             ServeError::Telemetry(_)
             | ServeError::Listen { .. }
             | ServeError::Signals(_)
+            | ServeError::Embedder(_)
             | ServeError::Webhooks(_)
             | ServeError::Wiring(_) => Exit::Failed,
         };

@@ -34,6 +34,16 @@ pub struct EmbedderEndpoint {
     pub query_timeout: Duration,
 }
 
+impl Embedder {
+    /// How long a search waits for the vector of what it looks for; no time where there is none.
+    pub fn query_timeout(&self) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::OpenAi(endpoint) => endpoint.query_timeout,
+        }
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct Raw {
     url: Option<String>,
