@@ -9,6 +9,8 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use poem::http::HeaderValue;
+use poem::http::header::CONNECTION;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Request};
@@ -45,6 +47,9 @@ pub(super) struct Ends {
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Deadlines are looked at this often, which costs less than moving a timer with each request.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of a body that nobody read which come with the head as a rule, so that they are passed over and the connection
+/// goes on. After a longer one it ends, and the client must know, or its next request is lost on it.
+const PASSED_OVER_BYTES_MAX: u64 = 4 * 1024;
 /// How long a client that was answered early may go on sending.
 const LINGER_MAX: Duration = Duration::from_secs(1);
 const LINGER_BUFFER_BYTES: usize = 16 * 1024;
@@ -65,6 +70,7 @@ where
             let endpoint = Arc::clone(&endpoint);
             let activity = Arc::clone(&activity);
             let has_body = !request.body().is_end_stream();
+            let is_long = request.body().size_hint().upper().is_none_or(|bytes| bytes > PASSED_OVER_BYTES_MAX);
             let mut request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
             activity.request_arrived(has_body);
             if has_body {
@@ -72,7 +78,10 @@ where
             }
             // Boxed, because only a connection that can be moved gives its stream back in the end.
             Box::pin(async move {
-                let response: hyper::Response<_> = endpoint.get_response(request).await.into();
+                let mut response: hyper::Response<_> = endpoint.get_response(request).await.into();
+                if is_long && activity.has_body_unread() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok::<_, Infallible>(response.map(|body| WatchedAnswer::new(body, activity)))
             })
         })

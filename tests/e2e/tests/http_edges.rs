@@ -96,6 +96,19 @@ async fn bodies_have_a_limit_whether_they_say_their_length_or_not() -> Outcome {
     let request = alice.request(Method::POST, "/v1/locks/acquire").header("content-type", "application/json");
     alice.send(request.body(large.clone())).await?.problem(413, "body-too-large")?;
 
+    // What is still on its way cannot be told from a next request, so there must be none.
+    let mut early = Connection::open(&server.address()).await?;
+    let head = |bytes: usize| {
+        format!(
+            "POST /v1/locks/acquire HTTP/1.1\r\nHost: test\r\nX-API-Key: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {bytes}\r\n\r\n",
+            key_of("alice")
+        )
+    };
+    early.send(head(large.len())).await?;
+    let answer = early.rest(SOON).await?.to_lowercase();
+    assert!(answer.starts_with("http/1.1 413") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+
     let mut chunked = Connection::open(&server.address()).await?;
     let head = format!(
         "POST /v1/locks/acquire HTTP/1.1\r\nHost: test\r\nX-API-Key: {}\r\nContent-Type: application/json\r\n\

@@ -71,8 +71,13 @@ impl Activity {
         }
     }
 
+    /// Whether some of the body is still to be read.
+    pub(super) fn has_body_unread(&self) -> bool {
+        self.now_in() == Phase::Body
+    }
+
     pub(super) fn answer_complete(&self) {
-        if self.now_in() == Phase::Body {
+        if self.has_body_unread() {
             self.unread.store(true, Ordering::Relaxed);
         }
         self.enter(Phase::Idle);
