@@ -153,6 +153,10 @@ fn harmless_text_is_let_through() {
         "2024-11-21T21:35:40Z host app[123]: request 01JD8X2Q7Z6W5V4T3S2R1P0N9M done in 12ms",
         "秘密のトークンは password です。 كلمة السر: ١٢٣٤ 🔑=🔒",
         "\0\0\u{1b}[31mred\u{1b}[0m",
+        "secret: kubernetes2024, secret: 1a1a1a1a1a1a1a1a1a1a",
+        "secret: https://a1b2c3d4e5f6g7h8.org/x, api_key=example0a1b2c3d4e5f6g7, api_key = gen3r4te5K6ey7V8(1)",
+        "npm_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, AKIAAAAAAAAAAAAAAAAA, ghp_000000000000000000000000000000000000",
+        "eyJh.0123456789abcdefghij.0123456789abcdefghij and eyJ0eXBlIjoiaW1hZ2UifQ.png",
         "",
     ] {
         assert_eq!(told(text), [], "{text}");
@@ -169,6 +173,8 @@ fn harmless_text_is_let_through() {
         format!("data:image/png;base64,{blob}"),
         format!("integrity sha512-{}==", base64(86, 2)),
         format!("AKIA{}", "IOSFODNN7EXAMPLE"),
+        format!("AIza{} {} GHP_{}", base64url(36, 3), alnum(40, 4), alnum(36, 5)),
+        (1..40).map(|seed| format!("secret: {}\n", uuid(seed))).collect(),
     ] {
         assert_eq!(told(&text), [], "{text}");
     }
@@ -282,7 +288,8 @@ fn the_time_grows_with_the_text_whatever_it_holds() {
         "a",
         "\u{1b}[1m",
     ];
-    for piece in pieces {
+    let joined = format!("sk-ant-{}-", base64url(40, 3));
+    for piece in pieces.into_iter().chain([joined.as_str()]) {
         let small = piece.repeat(2_048 / piece.len());
         let large = small.repeat(32);
         // 32 times the text: a scan of quadratic time would take about 1,000 times as long, each time it is measured.
