@@ -92,6 +92,59 @@ impl Database {
         Ok(())
     }
 
+    /// Leaves memories as if they had been there for a while.
+    pub(crate) async fn settle_memories(&self) -> Result<()> {
+        self.run(
+            &["PRAGMA wal_checkpoint(TRUNCATE)"],
+            &["VACUUM (ANALYZE) memories, memory_contents, memory_terms", "CHECKPOINT"],
+        )
+        .await
+    }
+
+    /// Lets the full-text index of memories take its rows and do nothing with them.
+    pub(crate) async fn drop_memory_index(&self) -> Result<()> {
+        self.run(
+            &["DROP TABLE memory_tokens", "CREATE TABLE memory_tokens (tokens TEXT)"],
+            &["DROP INDEX memories_tokens"],
+        )
+        .await
+    }
+
+    /// How large the full-text index of memories is, and all there is of them, in MiB.
+    pub(crate) async fn memory_sizes(&self) -> Result<[u64; 2]> {
+        let (index, all) = match self {
+            Self::Sqlite { .. } => (
+                "SELECT coalesce(sum(length(block)), 0) FROM memory_tokens_data",
+                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            ),
+            Self::Postgres { .. } => (
+                "SELECT pg_relation_size('memories_tokens')",
+                "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relname ~ '^memor' AND relkind = 'r'",
+            ),
+        };
+        Ok([self.count(index).await? >> 20, self.count(all).await? >> 20])
+    }
+
+    async fn run(&self, sqlite: &[&'static str], postgres: &[&'static str]) -> Result<()> {
+        match self {
+            Self::Sqlite { folder } => {
+                let mut connection = Self::sqlite_options(folder).connect().await?;
+                for statement in sqlite {
+                    sqlx::query(*statement).execute(&mut connection).await?;
+                }
+                connection.close().await?;
+            }
+            Self::Postgres { dsn } => {
+                let mut connection = Self::postgres_options(dsn)?.connect().await?;
+                for statement in postgres {
+                    sqlx::query(*statement).execute(&mut connection).await?;
+                }
+                connection.close().await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes `NOTIFY` do nothing in it, as behind a pooler that hands out connections by the transaction: a function of
     /// the same name comes first.
     pub(crate) async fn silence(&self) -> Result<()> {

@@ -1,7 +1,9 @@
 //! What was aimed at, and whether it was reached.
 
+use crate::drive::Measure;
 use crate::history::Change;
 use crate::idle::Idle;
+use crate::memories::{IndexCost, Recalled};
 use crate::mesh::followers::Crowd;
 use crate::report::Row;
 use crate::statistics::Latencies;
@@ -114,6 +116,27 @@ pub(crate) fn followers(name: &str, rate: u32, crowd: Crowd) -> [Goal; 2] {
         Goal::new(time.0, time.1, told, server_percent < 100.0),
         Goal::new(memory.0, memory.1, format!("{memory_mib} MiB"), memory_mib < CROWD_MIB_MOST),
     ]
+}
+
+/// How long questions took of so many clients while memories were written; `p99_ms_most` where something was aimed at.
+pub(crate) fn recall(recalled: &Recalled, written_per_second: u32, p99_ms_most: Option<f64>) -> Goal {
+    let Recalled { store, memories, clients, measure, index_mib, all_mib } = recalled;
+    let Measure { ops_per_s, p50_ms, p99_ms, server_us, database_us, .. } = measure;
+    let measured = format!(
+        "{p99_ms:.1} ms, median {p50_ms:.1} ms; {ops_per_s:.0}/s, {server_us:.0} µs of the server and {database_us:.0} µs of \
+         the database each; index {index_mib} MiB of {all_mib} MiB"
+    );
+    let what =
+        format!("recall out of {memories}, {store}, {clients} clients, {written_per_second} written a second, p99");
+    let wanted = p99_ms_most.map_or("–".to_owned(), |most| format!("< {most:.0} ms"));
+    Goal::new(what, wanted, measured, p99_ms_most.is_none_or(|most| *p99_ms < most))
+}
+
+/// What a memory costs to be written with the full-text index and without it.
+pub(crate) fn index_cost(store: &str, cost: IndexCost) -> Goal {
+    let IndexCost { indexed_us, bare_us } = cost;
+    let measured = format!("{indexed_us:.0} µs of server and database, {bare_us:.0} µs without");
+    Goal::new(format!("a memory written, {store}, 500 in a request"), "–".to_owned(), measured, true)
 }
 
 /// A table in Markdown.

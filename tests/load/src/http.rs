@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 
 /// Longer than the longest wait for a lock; a server that says nothing for so long is broken.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
+const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
 
 /// Who is calling.
 #[derive(Debug, Clone)]
@@ -55,12 +57,22 @@ impl Connection {
 
     /// Reads.
     pub(crate) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T> {
-        self.call(Method::GET, path, None, Bytes::new()).await
+        self.call(Method::GET, path, None, JSON, Bytes::new()).await
+    }
+
+    /// Asks something that changes nothing and has a body.
+    pub(crate) async fn ask<T: DeserializeOwned>(&mut self, path: &str, body: String) -> Result<T> {
+        self.call(Method::POST, path, None, JSON, body.into()).await
+    }
+
+    /// Hands many things in, one a line, under an idempotency key.
+    pub(crate) async fn post_lines<T: DeserializeOwned>(&mut self, path: &str, name: &str, body: String) -> Result<T> {
+        self.call(Method::POST, path, Some(name), JSON_LINES, body.into()).await
     }
 
     /// Changes something, under an idempotency key.
     pub(crate) async fn post<T: DeserializeOwned>(&mut self, path: &str, name: &str, body: String) -> Result<T> {
-        self.call(Method::POST, path, Some(name), body.into()).await
+        self.call(Method::POST, path, Some(name), JSON, body.into()).await
     }
 
     /// # Errors
@@ -71,18 +83,20 @@ impl Connection {
         method: Method,
         path: &str,
         name: Option<&str>,
+        media_type: &str,
         body: Bytes,
     ) -> Result<T> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", &self.host)
+            .header("content-type", media_type)
             .header("authorization", &self.authorization);
         if let Some(session) = &self.session {
             request = request.header("x-session-id", session);
         }
         if let Some(name) = name {
-            request = request.header("idempotency-key", name).header("content-type", "application/json");
+            request = request.header("idempotency-key", name);
         }
         let request = request.body(Full::new(body))?;
         let exchange = async {

@@ -11,6 +11,7 @@ mod history;
 mod http;
 mod idle;
 mod locks;
+mod memories;
 mod mesh;
 mod operation;
 mod pace;
@@ -108,6 +109,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     if arguments.only != Some(Only::Postgres) {
         let databases = DATABASES.map(|name| Database::sqlite(&site.work, &format!("sqlite-{name}")));
         bench.measure_store(&site, "sqlite", databases).await?;
+        let database = async |name: &str| Ok(Database::sqlite(&site.work, &format!("sqlite-{name}")));
+        bench.other_goals.extend(memories::measure_all(&site, "sqlite", &bench.plan, database).await?);
     }
     if arguments.only != Some(Only::Sqlite) {
         let (Some(dsn), Some(pid)) = (arguments.postgres_dsn, arguments.postgres_pid) else {
@@ -121,6 +124,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         let Ok(databases) = databases.try_into() else { bail!("as many databases as names") };
         bench.measure_store(&site, "postgres", databases).await?;
         bench.other_goals.extend(mesh::measure(&site, &dsn, &bench.plan).await?);
+        let database = async |name: &str| Database::create_postgres(&dsn, &format!("load_{name}")).await;
+        bench.other_goals.extend(memories::measure_all(&site, "postgres", &bench.plan, database).await?);
     }
     let mut out = std::io::stdout().lock();
     bench.report.print(&mut out)?;

@@ -14,6 +14,7 @@ pub(crate) struct Plan {
     pub(crate) clients: Vec<u32>,
     /// How many finished tasks there are where there is a history.
     pub(crate) finished: i64,
+    is_quick: bool,
     /// How long those are looked at who wait for nothing.
     pub(crate) idle: Duration,
     /// What the names of the measures begin with.
@@ -23,11 +24,22 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(arguments: &Arguments) -> Self {
         Self {
+            is_quick: arguments.quick,
             rounds: if arguments.quick { 3 } else { 5 },
             finished: if arguments.quick { 100_000 } else { 1_000_000 },
             idle: Duration::from_secs(if arguments.quick { 10 } else { 20 }),
             clients: arguments.clients.map_or(CLIENTS.to_vec(), |clients| vec![clients]),
             measure: arguments.measure.clone().unwrap_or_default(),
+        }
+    }
+
+    /// How many memories there are where something is recalled, in turn.
+    pub(crate) fn memories(&self, store: &str) -> &'static [u32] {
+        match (store, self.is_quick) {
+            ("postgres", true) => &[100_000],
+            ("postgres", false) => &[100_000, 1_000_000],
+            (_, true) => &[20_000],
+            (_, false) => &[200_000],
         }
     }
 
