@@ -2,6 +2,7 @@
 
 mod finding;
 mod races;
+mod random;
 mod realms;
 mod samples;
 mod storing;
