@@ -72,7 +72,13 @@ struct Counts {
 enum Health {
     Unknown,
     Well,
-    Failing { since: Instant, until: Instant, error: EmbedError },
+    Failing {
+        since: Instant,
+        until: Instant,
+        /// How long whoever met it would have waited.
+        within: Duration,
+        error: EmbedError,
+    },
 }
 
 /// Why there can be no embedder.
@@ -127,7 +133,7 @@ impl HttpEmbedder {
     }
 
     /// The vectors of the texts of one request, tried until `deadline`.
-    async fn request(&self, texts: &[&str], deadline: Instant) -> Result<Vec<Vector>, EmbedError> {
+    async fn request(&self, texts: &[&str], deadline: Instant, within: Duration) -> Result<Vec<Vector>, EmbedError> {
         let mut attempts = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -136,7 +142,7 @@ impl HttpEmbedder {
                 Ok(Attempted { vectors, tokens }) => {
                     self.counts.tokens.fetch_add(tokens, Ordering::Relaxed);
                     self.counts.texts.fetch_add(u64::try_from(vectors.len()).unwrap_or(0), Ordering::Relaxed);
-                    self.note(None);
+                    self.note(None, within);
                     return Ok(vectors);
                 }
                 Err(failure) => failure,
@@ -154,7 +160,7 @@ impl HttpEmbedder {
                     EmbedError::Unavailable { detail, retry_after }
                 }
             };
-            self.note(Some(&error));
+            self.note(Some(&error), within);
             return Err(error);
         }
     }
@@ -171,7 +177,7 @@ impl HttpEmbedder {
         if given == wanted { Ok(()) } else { Err(EmbedError::Dimension { wanted, given }) }
     }
 
-    fn note(&self, error: Option<&EmbedError>) {
+    fn note(&self, error: Option<&EmbedError>, within: Duration) {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(error) = error else {
             *health = Health::Well;
@@ -187,13 +193,19 @@ impl HttpEmbedder {
             EmbedError::Unavailable { retry_after: Some(wanted), .. } => HOLD_OFF.max(*wanted),
             _ => HOLD_OFF,
         };
-        *health = Health::Failing { since, until: now + rest, error: error.clone() };
+        *health = Health::Failing { since, until: now + rest, within, error: error.clone() };
     }
 
-    /// The error of just now, if it is too early to ask again.
-    fn hold_off(&self) -> Result<(), EmbedError> {
+    /// The error of just now, if it is too early to ask again. Whoever waits longer than those who met it may have an answer
+    /// that they had not, unless it is the endpoint that wants to be left alone.
+    fn hold_off(&self, within: Duration) -> Result<(), EmbedError> {
         match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
-            Health::Failing { until, error, .. } if Instant::now() < *until => Err(error.clone()),
+            Health::Failing { until, within: met, error, .. }
+                if Instant::now() < *until
+                    && (within <= *met || matches!(error, EmbedError::Unavailable { retry_after: Some(_), .. })) =>
+            {
+                Err(error.clone())
+            }
             _ => Ok(()),
         }
     }
@@ -210,8 +222,9 @@ impl Embedder for HttpEmbedder {
     }
 
     async fn embed(&self, texts: &[String], within: Duration) -> Result<Vec<Vector>, EmbedError> {
-        self.hold_off()?;
-        let deadline = Instant::now() + within;
+        self.hold_off(within)?;
+        // A little earlier, so that whoever gives up after that time hears of it, and it is noted.
+        let deadline = Instant::now() + within - within / 20;
         let mut vectors = Vec::with_capacity(texts.len());
         let mut rest: Vec<&str> = texts.iter().map(|text| cut(text)).collect();
         while !rest.is_empty() {
@@ -222,7 +235,7 @@ impl Embedder for HttpEmbedder {
             };
             let count = rest.iter().take(self.batch_size).take_while(fits).count().max(1);
             let later = rest.split_off(count);
-            vectors.extend(self.request(&rest, deadline).await?);
+            vectors.extend(self.request(&rest, deadline, within).await?);
             rest = later;
         }
         Ok(vectors)
