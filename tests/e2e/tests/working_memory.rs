@@ -264,8 +264,8 @@ async fn rubbish_is_refused_and_changes_nothing(store: Store) -> Outcome {
     ] {
         put(&alice, "plan", &body).await?.problem(422, "invalid-value")?;
     }
-    let long = "k".repeat(129);
-    for key in ["%00", "a%20b", "a%2Fb", "%F0%9F%94%91", "~other", "%E2%80%AE", long.as_str(), "%27%3B--"] {
+    let too_long = "k".repeat(129);
+    for key in ["%00", "a%20b", "a%2Fb", "%F0%9F%94%91", "~other", "%E2%80%AE", too_long.as_str(), "%27%3B--"] {
         put(&alice, key, &json!({ "value": 1 })).await?.problem(422, "invalid-value")?;
         alice.get(&format!("/v1/working-memory/{key}")).await?.problem(422, "invalid-value")?;
         alice.delete(&format!("/v1/working-memory/{key}")).await?.problem(422, "invalid-value")?;

@@ -82,7 +82,7 @@ struct CountRow {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct Stored<'a> {
     project_id: &'a str,
     session_id: &'a str,
     entry_key: &'a str,
@@ -181,9 +181,9 @@ impl WorkingRepository for SeaUnitOfWork {
         let values = [project.as_str().into(), pad.session.as_str().into(), self.dialect.texts(&keys)];
         let statement = self.statement(sql, values);
         self.run(statement, ENTRIES).await?;
-        let rows: Vec<Written<'_>> = written
+        let rows: Vec<Stored<'_>> = written
             .iter()
-            .map(|entry| Written {
+            .map(|entry| Stored {
                 project_id: project.as_str(),
                 session_id: pad.session.as_str(),
                 entry_key: entry.key.as_str(),

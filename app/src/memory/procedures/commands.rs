@@ -63,7 +63,7 @@ impl KeepProcedures {
 
     /// Deletes a procedure with all its versions.
     pub async fn delete(&self, call: &Call, name: ProcedureName) -> Result<(), CallError> {
-        Ok(self.executor.execute(call, &DeleteProcedure { name }).await?.answer)
+        self.executor.execute(call, &DeleteProcedure { name }).await.map(drop)
     }
 }
 

@@ -45,7 +45,7 @@ impl WorkingMemoryApi {
         session: Query<Option<String>>,
     ) -> Result<Json<WorkingMemoryView>, Problem> {
         let pad = self.queries.all(&call, session_named(session.0.as_deref())?).await?;
-        Ok(Json(WorkingMemoryView::new(pad, self.default_budget)))
+        Ok(Json(WorkingMemoryView::new(pad.as_ref(), self.default_budget)))
     }
 
     /// Set the budget of your working memory

@@ -62,14 +62,14 @@ pub struct WorkingMemoryView {
 
 impl WorkingMemoryView {
     /// Of a session, or of nobody yet.
-    pub fn new(pad: Option<Scratchpad>, default_budget: TokenBudget) -> Self {
-        let budget = pad.as_ref().map_or(default_budget, |pad| pad.budget);
+    pub fn new(pad: Option<&Scratchpad>, default_budget: TokenBudget) -> Self {
+        let budget = pad.map_or(default_budget, |pad| pad.budget);
         Self {
-            session: pad.as_ref().map(|pad| pad.session.to_string()),
-            agent: pad.as_ref().map(|pad| pad.agent.to_string()),
+            session: pad.map(|pad| pad.session.to_string()),
+            agent: pad.map(|pad| pad.agent.to_string()),
             budget_tokens: budget.tokens(),
-            tokens: pad.as_ref().map_or(0, Scratchpad::tokens),
-            entries: pad.iter().flat_map(|pad| pad.in_order()).map(Into::into).collect(),
+            tokens: pad.map_or(0, Scratchpad::tokens),
+            entries: pad.into_iter().flat_map(Scratchpad::in_order).map(Into::into).collect(),
         }
     }
 }
