@@ -28,3 +28,5 @@ mod watching;
 mod webhooks;
 #[path = "use_cases/work.rs"]
 mod work;
+#[path = "use_cases/working_memory.rs"]
+mod working_memory;
