@@ -9,6 +9,7 @@ mod ahead;
 mod alerts;
 mod audit;
 mod bell;
+mod carried_on;
 mod clock;
 pub mod connect;
 mod dialect;

@@ -11,6 +11,8 @@ mod bell;
 mod epoch;
 #[path = "sea/files.rs"]
 mod files;
+#[path = "sea/given_up.rs"]
+mod given_up;
 #[path = "sea/harness.rs"]
 mod harness;
 #[path = "sea/recovery.rs"]

@@ -3,6 +3,7 @@
 //! Everybody waits for a turn first, so that a busy pool and an unreachable database are told apart. When the database
 //! could not be reached, one caller at a time tries again, with fresh connections, and the others are told at once.
 
+use crate::sea::carried_on::CarriedOn;
 use crate::sea::error::{AllBusy, NoAnswer, StillDown, Unreachable, sort, unavailable};
 use ports::store::{PoolState, StoreError};
 use sea_orm::sqlx::Postgres;
@@ -282,7 +283,8 @@ impl Source {
         let mut left = self.turns_max;
         self.make_room();
         loop {
-            let error = match self.pool().begin_with_options(options).await {
+            let pool = self.pool();
+            let error = match CarriedOn::new(async move { pool.begin_with_options(options).await }).await {
                 Ok(tx) => return Ok(tx),
                 Err(DbErr::ConnectionAcquire(error)) => return Err(self.unreachable(error).await),
                 Err(error) => error,

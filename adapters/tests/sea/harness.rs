@@ -9,7 +9,7 @@ use domain::locks::changes::Changes;
 use domain::locks::key::LockKey;
 use domain::locks::lease::{Holder, Lease, Mode, Token};
 use ports::ids::IdSource;
-use ports::store::{Store, StoreError};
+use ports::store::{Store, StoreError, UnitOfWork};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -143,7 +143,11 @@ pub fn entry() -> Entry {
 
 /// Takes one lock and answers its token.
 pub async fn grant(store: &dyn Store, key: &str) -> Result<i64, StoreError> {
-    let mut unit = store.begin().await?;
+    grant_in(store.begin().await?, key).await
+}
+
+/// As [`grant`], in a unit of work that has begun.
+pub async fn grant_in(mut unit: Box<dyn UnitOfWork>, key: &str) -> Result<i64, StoreError> {
     let head = unit.lock_table_lock(&default_project()).await?.expect("the project is there");
     let token = Token::try_new(head.last_token + 1).expect("a token");
     let lease = Lease {
