@@ -4,6 +4,7 @@
 //! so do tasks that others need, and dead letters.
 
 use crate::config::Retention;
+use crate::memory::forgetting::forget_past;
 use chrono::TimeDelta;
 use domain::alerts;
 use domain::idempotency::KEPT_HOURS;
@@ -18,6 +19,9 @@ const ROWS_MAX: u32 = 1_000;
 
 /// The most tasks that go in one unit of work: they go with all they consist of, and their project waits meanwhile.
 const TASKS_MAX: u32 = 200;
+
+/// The most memories that go in one unit of work: nobody writes in their realms meanwhile.
+const MEMORIES_MAX: u32 = 200;
 
 /// The shortest rest between two units of work. It is never shorter than the one before took, so that no more than half of
 /// the store's time is spent here.
@@ -95,6 +99,9 @@ pub async fn forget(store: &dyn Store, kept: &Retention, stopping: &Cancellation
         let Some(kept) = kept else { continue };
         outcome = outcome.and(forget_kind(store, past, kept, stopping).await);
     }
+    if let Some(days_kept) = kept.memory_days {
+        outcome = outcome.and(forget_memories(store, days(days_kept), kept.memory_worth_min.into(), stopping).await);
+    }
     outcome
 }
 
@@ -107,6 +114,22 @@ async fn forget_kind(
     while !stopping.is_cancelled() {
         let began = Instant::now();
         if !past.forget_some(store, kept).await? {
+            break;
+        }
+        tokio::time::sleep(began.elapsed().max(REST)).await;
+    }
+    Ok(())
+}
+
+async fn forget_memories(
+    store: &dyn Store,
+    kept: TimeDelta,
+    worth_min: i64,
+    stopping: &CancellationToken,
+) -> Result<(), StoreError> {
+    while !stopping.is_cancelled() {
+        let began = Instant::now();
+        if !forget_past(store, kept, worth_min, MEMORIES_MAX).await? {
             break;
         }
         tokio::time::sleep(began.elapsed().max(REST)).await;

@@ -8,7 +8,7 @@ mod source;
 use source::{Source, needs, sources};
 
 /// The contexts. Each is a module of its name in every layer.
-const CONTEXTS: [&str; 11] = [
+const CONTEXTS: [&str; 12] = [
     "agents",
     "alerts",
     "audit",
@@ -17,6 +17,7 @@ const CONTEXTS: [&str; 11] = [
     "idempotency",
     "identity",
     "locks",
+    "memory",
     "messages",
     "webhooks",
     "work",
@@ -37,12 +38,13 @@ const NOT_WHOLE: [(&str, &str, &str); 1] =
     [("idempotency", "app", "the executor replays and records for every change; it is no use case of its own")];
 
 /// Modules of the inner layers that are no contexts: layer, module, what it is.
-const SHARED: [(&str, &str, &str); 7] = [
+const SHARED: [(&str, &str, &str); 8] = [
     ("domain", "ids", "typed ids of all contexts"),
     ("domain", "page", "limits and cursors of every list"),
     ("ports", "bell", "gateway to the other servers of a store"),
     ("ports", "calendar", "gateway to time patterns and time zones"),
     ("ports", "clock", "gateway to the time"),
+    ("ports", "embedder", "gateway to what turns texts into vectors"),
     ("ports", "ids", "gateway that makes ids"),
     ("ports", "store", "the unit of work, the sum of the contexts' repositories"),
 ];
@@ -52,7 +54,7 @@ const FRONT_DOORS: [&str; 5] = ["api", "bodies", "obstacles", "security", "views
 /// Stands for those modules in the table below.
 const DOORS: &str = "the front doors of the contexts";
 
-const HTTP: &[&str] = &["app/src/http", "app/src/health.rs", "app/src/wiring.rs", DOORS];
+const HTTP: &[&str] = &["app/src/http", "app/src/health", "app/src/wiring.rs", DOORS];
 
 /// Where a crate may be named: the crate, the places, what to do elsewhere.
 const NAMED_IN: [(&str, &[&str], &str); 5] = [
@@ -72,7 +74,7 @@ const NAMED_IN: [(&str, &[&str], &str); 5] = [
 ];
 
 /// Which crates of the workspace a crate may need. A crate that is not listed may need none.
-const INWARDS: [(&str, &[&str]); 7] = [
+const INWARDS: [(&str, &[&str]); 8] = [
     ("domain", &[]),
     ("ports", &["domain"]),
     ("migration", &[]),
@@ -80,6 +82,7 @@ const INWARDS: [(&str, &[&str]); 7] = [
     ("pointsman", &["domain", "ports", "migration", "adapters"]),
     ("e2e", &[]),
     ("load", &[]),
+    ("recall", &["e2e"]),
 ];
 
 /// All that the innermost crates may need from outside the workspace.

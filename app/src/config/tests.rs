@@ -34,6 +34,8 @@ fn nothing_set_is_a_loopback_server_on_sqlite() {
         Retention {
             work_days: Some(14),
             handoffs_days: Some(90),
+            memory_days: None,
+            memory_worth_min: 6,
             messages_days: Some(30),
             audit_days: None,
             facts_days: Some(30)
@@ -53,6 +55,8 @@ fn the_past_is_kept_for_as_many_days_as_were_said_or_for_ever() {
     let kept = |work_days, audit_days, facts_days| Retention {
         work_days,
         handoffs_days: Some(90),
+        memory_days: None,
+        memory_worth_min: 6,
         messages_days: Some(30),
         audit_days,
         facts_days,

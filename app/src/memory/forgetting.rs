@@ -7,14 +7,14 @@ use crate::memory::happenings::happening;
 use crate::memory::recorder::lock;
 use crate::refusal::CallError;
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::identity::principal::{Action, Denial, Principal, Role, authorize};
 use domain::ids::MemoryId;
 use domain::memory::filter::{MemoryCursor, MemoryFilter, Order};
 use domain::memory::realm::{Realm, Scope};
 use domain::memory::record::Memory;
 use domain::page::{Page, PageSize};
-use ports::store::{StoreError, UnitOfWork};
+use ports::store::{Store, StoreError, UnitOfWork};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,4 +112,34 @@ async fn found(uow: &mut dyn UnitOfWork, filter: &MemoryFilter) -> Result<(Vec<M
     let has_more = after.is_some() || all.len() > FORGOTTEN_MAX;
     all.truncate(FORGOTTEN_MAX);
     Ok((all, has_more))
+}
+
+/// Forgets some of what is older than it is kept and worth too little; answers whether there may be more. Its realms are
+/// locked after it was looked for, so what has changed since then stays.
+pub(crate) async fn forget_past(
+    store: &dyn Store,
+    kept: TimeDelta,
+    worth_min: i64,
+    rows_max: u32,
+) -> Result<bool, StoreError> {
+    let mut reading = store.begin_read().await?;
+    let before = reading.now().await? - kept;
+    let past = reading.memories_past(before, worth_min, rows_max).await?;
+    drop(reading);
+    let has_more = u32::try_from(past.len()).is_ok_and(|found| found >= rows_max);
+    let mut by_realm: BTreeMap<Realm, Vec<MemoryId>> = BTreeMap::new();
+    for memory in past {
+        by_realm.entry(memory.realm()).or_default().push(memory.id);
+    }
+    for (realm, ids) in by_realm {
+        let mut uow = store.begin().await?;
+        uow.memory_realm_lock(&realm).await?;
+        let found = uow.memories_load(std::slice::from_ref(&realm), &ids).await?;
+        let is_past = |memory: &Memory| memory.happened_at < before && !memory.pinned && memory.worth() < worth_min;
+        let past: Vec<Memory> = found.into_iter().filter(is_past).collect();
+        uow.memories_forget(&realm, &past).await?;
+        uow.commit().await?;
+        tracing::debug!(forgotten = past.len(), %before, "old memories were forgotten");
+    }
+    Ok(has_more)
 }

@@ -123,11 +123,7 @@ impl Server {
             escalation: Escalation { after: None },
             unread: Arc::default(),
             secrets: SecretsPolicy::Refuse,
-            recall: RecallSettings {
-                weights: config.memory.weights,
-                candidates_max: config.memory.candidates_max,
-                ..RecallSettings::default()
-            },
+            recall: RecallSettings::default(),
             embedding: None,
             working: Terms::default(),
             pace: Pace::DEFAULT,

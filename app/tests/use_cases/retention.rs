@@ -8,10 +8,18 @@ use chrono::{DateTime, TimeDelta};
 use domain::agents::Session;
 use domain::audit::Entry;
 use domain::ids::SessionId;
+use domain::memory::content::{Content, EventType, Importance};
+use domain::memory::realm::Scope;
+use domain::memory::remember::Draft;
+use domain::page::PageSize;
 use domain::work::content::Fault;
 use domain::work::retry::Chance;
 use pointsman::config::Retention;
 use pointsman::locks::commands::Release;
+use pointsman::memory::filtering::Sought;
+use pointsman::memory::queries::MemoryQueries;
+use pointsman::memory::remembering::RememberMemories;
+use pointsman::memory::secrets::SecretsPolicy;
 use pointsman::retention::forget;
 use pointsman::work::commands::{Fail, Say};
 use serde_json::json;
@@ -21,8 +29,15 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const NO_WAIT: Duration = Duration::ZERO;
-const FOR_EVER: Retention =
-    Retention { work_days: None, handoffs_days: None, messages_days: None, audit_days: None, facts_days: None };
+const FOR_EVER: Retention = Retention {
+    work_days: None,
+    handoffs_days: None,
+    memory_days: None,
+    memory_worth_min: 6,
+    messages_days: None,
+    audit_days: None,
+    facts_days: None,
+};
 
 fn still() -> (Desk, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()));
@@ -147,4 +162,51 @@ async fn finished_work_goes_but_for_what_unfinished_work_needs() {
             uow.tasks_load(&project(), &ids).await.unwrap().into_iter().map(|task| task.id).collect();
         assert_eq!(found, left.into_iter().map(|at: usize| ids[at]).collect(), "{days} days later");
     }
+}
+
+fn memory(summary: &str) -> Draft {
+    let words = serde_json::from_value(json!({ "summary": summary })).unwrap();
+    Draft {
+        scope: Scope::Project,
+        event_type: EventType::parse("note").unwrap(),
+        stream: None,
+        content: Content::try_new(words).unwrap(),
+        importance: Importance::DEFAULT,
+        happened_at: None,
+        valid_from: None,
+        valid_until: None,
+        supersedes: None,
+        pinned: false,
+    }
+}
+
+async fn remembered(desk: &Desk) -> Vec<String> {
+    let queries = MemoryQueries::new(desk.executor.clone());
+    let page = queries.list(&call("a"), Sought::default(), None, PageSize::LARGEST).await.unwrap();
+    page.rows.iter().map(|memory| memory.content.as_ref().unwrap().words().summary.as_str().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn old_memories_are_forgotten_unless_they_are_worth_something() {
+    let (desk, clock) = still();
+    let remember = RememberMemories::new(desk.executor.clone(), SecretsPolicy::Refuse);
+    let private = Draft { scope: Scope::Private, ..memory("private") };
+    let weighty = Draft { importance: Importance::try_new(6).unwrap(), ..memory("weighty") };
+    let pinned = Draft { pinned: true, ..memory("pinned") };
+    for draft in [memory("plain"), private, weighty, pinned, memory("again"), memory("again")] {
+        remember.one(&call("a"), draft, None).await.unwrap();
+    }
+    clock.advance(TimeDelta::days(10));
+    remember.one(&call("a"), memory("new"), None).await.unwrap();
+    clean(&desk, FOR_EVER).await;
+    assert_eq!(remembered(&desk).await.len(), 6, "for ever");
+    clean(&desk, Retention { memory_days: Some(10), ..FOR_EVER }).await;
+    assert_eq!(remembered(&desk).await.len(), 6, "of just that age");
+    clock.advance(TimeDelta::microseconds(1));
+    clean(&desk, Retention { memory_days: Some(10), memory_worth_min: 0, ..FOR_EVER }).await;
+    assert_eq!(remembered(&desk).await.len(), 6, "worth enough");
+    clean(&desk, Retention { memory_days: Some(10), ..FOR_EVER }).await;
+    let mut left = remembered(&desk).await;
+    left.sort_unstable();
+    assert_eq!(left, ["again", "new", "pinned", "weighty"]);
 }

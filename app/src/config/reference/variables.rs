@@ -475,6 +475,23 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         Section::Retention,
+        "RETENTION_MEMORY_DAYS",
+        Number { min: 0, max: 36_500 },
+        "0",
+        "365",
+        "Days for which memories are kept that are worth less than `RETENTION_MEMORY_WORTH_MIN` and not pinned; 0 for ever.",
+    ),
+    variable(
+        Section::Retention,
+        "RETENTION_MEMORY_WORTH_MIN",
+        Number { min: 0, max: 1_000 },
+        "6",
+        "8",
+        "What a memory must be worth to be kept longer than that: its importance, with two for each agent it helped and each \
+         time it was remembered again, and two less for each that found it wrong or stale.",
+    ),
+    variable(
+        Section::Retention,
         "RETENTION_MESSAGES_DAYS",
         Number { min: 0, max: 36_500 },
         "30",
