@@ -60,6 +60,8 @@ pub struct PostgresOptions {
     pub idle_in_transaction_timeout: Duration,
     /// Whether search uses what extensions the database has.
     pub use_extensions: bool,
+    /// Whether the words of ParadeDB are understood though the extension is not there, in tests.
+    pub assume_pg_search: bool,
     /// Up to how many memories all vectors are compared, though there is an index; `None` for the usual number.
     pub vectors_compared_max: Option<u64>,
 }
@@ -77,6 +79,7 @@ impl PostgresOptions {
             lock_timeout: Duration::from_secs(3),
             idle_in_transaction_timeout: Duration::from_secs(10),
             use_extensions: true,
+            assume_pg_search: false,
             vectors_compared_max: None,
         }
     }
@@ -94,6 +97,7 @@ impl std::fmt::Debug for PostgresOptions {
             lock_timeout,
             idle_in_transaction_timeout,
             use_extensions,
+            assume_pg_search,
             vectors_compared_max,
         } = self;
         f.debug_struct("PostgresOptions")
@@ -106,6 +110,7 @@ impl std::fmt::Debug for PostgresOptions {
             .field("lock_timeout", lock_timeout)
             .field("idle_in_transaction_timeout", idle_in_transaction_timeout)
             .field("use_extensions", use_extensions)
+            .field("assume_pg_search", assume_pg_search)
             .field("vectors_compared_max", vectors_compared_max)
             .finish()
     }

@@ -4,6 +4,7 @@
 use crate::sea::SeaStore;
 use crate::sea::connect::{PostgresOptions, postgres_connection};
 use crate::sea::error::sort;
+use crate::sea::memory::paradedb;
 use crate::sea::unit::Access;
 use ports::store::{SearchEngines, StoreError, VectorEngine, WordEngine};
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -24,7 +25,7 @@ const COMPARED_MAX: u64 = 10_000;
 /// What was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
-    /// ParadeDB's search.
+    /// ParadeDB's index.
     pub(super) has_pg_search: bool,
     /// pgvector, with half-precision vectors and iterative scans: 0.8 or newer.
     pub(super) has_pgvector: bool,
@@ -38,6 +39,7 @@ pub(super) struct Found {
 pub(super) struct Engines {
     /// `None` where there are no extensions, or none is to be used.
     connect: Option<PgConnectOptions>,
+    assume_pg_search: bool,
     found: RwLock<Found>,
 }
 
@@ -51,14 +53,15 @@ impl Engines {
     pub(super) fn none() -> Arc<Self> {
         let found =
             Found { has_pg_search: false, has_pgvector: false, indexed_dimension: None, compared_max: COMPARED_MAX };
-        Arc::new(Self { connect: None, found: RwLock::new(found) })
+        Arc::new(Self { connect: None, assume_pg_search: false, found: RwLock::new(found) })
     }
 
     pub(super) fn of_postgres(options: &PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let connect = options.use_extensions.then(|| postgres_connection(options)).transpose()?;
         let none = Self::none();
         let found = Found { compared_max: options.vectors_compared_max.unwrap_or(COMPARED_MAX), ..none.found() };
-        Ok(Arc::new(Self { connect, found: RwLock::new(found) }))
+        let assume_pg_search = options.assume_pg_search;
+        Ok(Arc::new(Self { connect, assume_pg_search, found: RwLock::new(found) }))
     }
 
     pub(super) fn found(&self) -> Found {
@@ -90,15 +93,18 @@ impl SeaStore {
             return Ok(());
         }
         let mut unit = self.unit(Access::Read).await?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_search') AS pg_search, \
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM pg_index WHERE indisvalid AND indexrelid = to_regclass('{}')) AS pg_search, \
              EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'vector' AND \
              string_to_array(regexp_replace(extversion, '[^0-9.].*', ''), '.')::int[] >= ARRAY[0, 8] AND \
-             to_regtype('halfvec') IS NOT NULL) AS pgvector";
+             to_regtype('halfvec') IS NOT NULL) AS pgvector",
+            paradedb::INDEX
+        );
         let statement = unit.statement(sql, []);
         let row: Option<FoundRow> = unit.row(statement, "pg_extension").await?;
         let (pg_search, pgvector) = row.map_or((false, false), |row| (row.pg_search, row.pgvector));
         self.engines.note(|found| {
-            found.has_pg_search = pg_search;
+            found.has_pg_search = pg_search || self.engines.assume_pg_search;
             found.has_pgvector = pgvector;
         });
         Ok(())
@@ -111,6 +117,9 @@ impl SeaStore {
         }
         if let Err(error) = self.try_pgvector().await {
             tracing::debug!(%error, "the extension `vector` was not made");
+        }
+        if let Err(error) = self.make_word_index().await {
+            tracing::warn!(%error, "ParadeDB's index was not made; PostgreSQL's own is used");
         }
         self.find_engines().await
     }
@@ -134,15 +143,39 @@ impl SeaStore {
             self.engines.note(|found| found.indexed_dimension = None);
             return Ok(());
         }
-        let sorted = |error| sort(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))), "the index of vectors");
-        // On a connection of its own: it may take many minutes, and runs in no transaction.
-        let mut connection = PgConnection::connect_with(connect).await.map_err(sorted)?;
-        let made = make_index(&mut connection, dimension).await.map_err(sorted);
-        let closed = connection.close().await.map_err(sorted);
-        let is_there = made?;
+        let index = format!(
+            "CREATE INDEX CONCURRENTLY {} ON memory_vectors USING hnsw ({} halfvec_cosine_ops) WHERE {}",
+            index_name(dimension),
+            indexed(dimension, "vector"),
+            is_of(dimension, "vector")
+        );
+        let is_there = made(connect, &index_name(dimension), [NUMBERS, &index]).await?;
         self.engines.note(|found| found.indexed_dimension = is_there.then_some(dimension));
-        closed
+        Ok(())
     }
+
+    /// Makes ParadeDB's index, if its extension is there.
+    async fn make_word_index(&self) -> Result<bool, StoreError> {
+        let Some(connect) = &self.engines.connect else { return Ok(false) };
+        let mut unit = self.unit(Access::Read).await?;
+        let statement = unit.statement("SELECT 1 FROM pg_extension WHERE extname = 'pg_search'", []);
+        if unit.query(statement, "pg_extension").await?.is_empty() {
+            return Ok(false);
+        }
+        drop(unit);
+        made(connect, paradedb::INDEX, [paradedb::TOKENS, paradedb::CREATE]).await
+    }
+}
+
+/// Makes an index by these statements unless it is there, on a connection of its own: it may take many minutes, and runs in
+/// no transaction. Answers whether it is of use now.
+async fn made(connect: &PgConnectOptions, name: &str, statements: [&str; 2]) -> Result<bool, StoreError> {
+    let sorted = |error| sort(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))), "an index of memories");
+    let mut connection = PgConnection::connect_with(connect).await.map_err(sorted)?;
+    let made = make_index(&mut connection, name, statements).await.map_err(sorted);
+    let closed = connection.close().await.map_err(sorted);
+    let is_there = made?;
+    closed.map(|()| is_there)
 }
 
 /// The name of the index of vectors of a dimension.
@@ -151,8 +184,11 @@ fn index_name(dimension: usize) -> String {
 }
 
 /// Makes the index unless it is there; answers whether it is of use now. It is not while another server makes it.
-async fn make_index(connection: &mut PgConnection, dimension: usize) -> Result<bool, sea_orm::sqlx::Error> {
-    let name = index_name(dimension);
+async fn make_index(
+    connection: &mut PgConnection,
+    name: &str,
+    statements: [&str; 2],
+) -> Result<bool, sea_orm::sqlx::Error> {
     let state = |row: sea_orm::sqlx::postgres::PgRow| row.get::<bool, _>(0);
     let asked = format!("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{name}')");
     if connection.fetch_optional(AssertSqlSafe(asked.clone())).await?.map(state) == Some(true) {
@@ -171,13 +207,9 @@ async fn make_index(connection: &mut PgConnection, dimension: usize) -> Result<b
         }
         None => {}
     }
-    connection.execute(NUMBERS).await?;
-    let index = format!(
-        "CREATE INDEX CONCURRENTLY {name} ON memory_vectors USING hnsw ({} halfvec_cosine_ops) WHERE {}",
-        indexed(dimension, "vector"),
-        is_of(dimension, "vector")
-    );
-    connection.execute(AssertSqlSafe(index)).await?;
+    for statement in statements {
+        connection.execute(AssertSqlSafe(statement.to_owned())).await?;
+    }
     Ok(true)
 }
 

@@ -1,6 +1,7 @@
 //! Memories: what is ranked by in columns, what they say as JSON beside. Tokens find candidates, counts plan and score.
 
 mod nearest;
+pub(super) mod paradedb;
 mod procedures;
 mod query;
 mod rows;
@@ -278,6 +279,10 @@ impl MemoryRepository for SeaUnitOfWork {
     ) -> Result<Vec<Candidate>, StoreError> {
         if wanted.any_of.is_empty() || !filter.realms.contains(&wanted.realm) {
             return Ok(Vec::new());
+        }
+        if self.found.has_pg_search {
+            let (sql, values) = paradedb::candidates(self.dialect, filter, wanted);
+            return self.memory_candidate_rows(sql, values).await;
         }
         if let Some(sql) = self.dialect.before_candidates() {
             let statement = self.statement(sql, []);

@@ -97,6 +97,14 @@ impl TestStore {
         SeaStore::connect_postgres(&PostgresOptions::new(dsn)).await.unwrap().with_clock(self.clock.clone())
     }
 
+    /// Another door to a `PostgreSQL` database, opened in a way of its own, with the schema brought up to date.
+    pub(crate) async fn door(&self, options: impl FnOnce(PostgresOptions) -> PostgresOptions) -> SeaStore {
+        let Place::Database { dsn, .. } = &*self.place else { panic!("not on PostgreSQL") };
+        let store = SeaStore::connect_postgres(&options(PostgresOptions::new(dsn))).await.unwrap();
+        store.migrate().await.unwrap();
+        store.with_clock(self.clock.clone())
+    }
+
     /// Where to go with what somebody else got there first with, in units of work that lock nothing.
     pub(crate) async fn second_try(&self) -> Option<Arc<dyn Store>> {
         match self.kind() {

@@ -1,5 +1,6 @@
 //! Memories.
 
+mod engines;
 mod finding;
 mod races;
 mod random;

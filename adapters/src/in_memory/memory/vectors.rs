@@ -131,6 +131,7 @@ impl VectorRepository for InMemoryUnitOfWork {
             let row = table.rows.get_mut(&(of.realm.clone(), of.id));
             let Some(row) = row.filter(|row| row.words_revision == of.words_revision) else { continue };
             row.space = Some(space.key());
+            row.due_at = row.since;
             row.vector = vector.as_ref().map(|vector| Stored { space: space.key(), vector: Arc::new(vector.clone()) });
             saved += 1;
         }

@@ -236,7 +236,11 @@ impl VectorRepository for SeaUnitOfWork {
     async fn memory_vectors_save(&mut self, space: &VectorSpace, embedded: &[Embedded]) -> Result<u64, StoreError> {
         let mut rows = self.vector_states(&embedded.iter().map(|it| &it.of).collect::<Vec<_>>()).await?;
         let key = space.key();
-        rows.iter_mut().for_each(|row| row.space.clone_from(&key));
+        for row in &mut rows {
+            row.space.clone_from(&key);
+            // Nobody has it in hand any more.
+            row.due_us = row.since_us;
+        }
         self.put_vector_states(&rows).await?;
         let vectors: BTreeMap<(String, Uuid), Option<&Vector>> =
             embedded.iter().map(|it| ((it.of.realm.key(), it.of.id.uuid()), it.vector.as_ref())).collect();

@@ -14,7 +14,7 @@ use ports::memory::vectors::{Embedded, Unembedded, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-fn space(model: &str, dimension: usize) -> VectorSpace {
+pub(super) fn space(model: &str, dimension: usize) -> VectorSpace {
     VectorSpace { model: ModelName::parse(model).unwrap(), dimension }
 }
 
@@ -32,11 +32,11 @@ fn degrees(angle: f32) -> Vector {
     vector(&[angle.to_radians().cos(), angle.to_radians().sin()])
 }
 
-fn unembedded(memory: &Memory) -> Unembedded {
+pub(super) fn unembedded(memory: &Memory) -> Unembedded {
     Unembedded { realm: memory.realm(), id: memory.id, words_revision: memory.revision }
 }
 
-fn embedded(memory: &Memory, vector: Vector) -> Embedded {
+pub(super) fn embedded(memory: &Memory, vector: Vector) -> Embedded {
     Embedded { of: unembedded(memory), vector: Some(vector) }
 }
 
@@ -55,7 +55,7 @@ async fn claimed(store: &TestStore, space: &VectorSpace, from: i64, rows: u32) -
     numbers
 }
 
-async fn embed(store: &TestStore, space: &VectorSpace, embedded: &[Embedded]) -> u64 {
+pub(super) async fn embed(store: &TestStore, space: &VectorSpace, embedded: &[Embedded]) -> u64 {
     let mut uow = store.begin().await;
     let saved = uow.memory_vectors_save(space, embedded).await.unwrap();
     uow.commit().await.unwrap();
@@ -94,6 +94,7 @@ async fn a_memory_waits_until_it_has_its_vector(store: Arc<TestStore>) {
     assert_eq!(embed(&store, &flat(), &all).await, 2);
     assert_eq!(waiting(&store, &flat()).await, Waiting { count: 0, oldest: None });
     assert_eq!(claim(&store, &flat(), 1_000, 2_000, 10).await, []);
+    assert_eq!(claim(&store, &space("another", 2), 61, 90, 10).await.len(), 2, "nobody has them in hand any more");
 }
 
 async fn those_that_wait_longest_are_claimed_first_and_each_once(store: Arc<TestStore>) {
@@ -274,7 +275,7 @@ async fn a_unit_of_work_that_only_reads_claims_nothing(store: Arc<TestStore>) {
 }
 
 /// Numbers that look random, from a fixed start.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> f32 {
@@ -284,13 +285,13 @@ impl Random {
         f32::from(u16::try_from(self.0 >> 48).unwrap()) / 65_536.0 - 0.5
     }
 
-    fn vector(&mut self, dimension: usize) -> Vector {
+    pub(super) fn vector(&mut self, dimension: usize) -> Vector {
         vector(&(0..dimension).map(|_| self.next()).collect::<Vec<_>>())
     }
 }
 
 /// Memories with vectors of 16 numbers; every hundredth is rare.
-async fn crowd(store: &TestStore, count: u128, random: &mut Random) -> Vec<(Memory, Vector)> {
+pub(super) async fn crowd(store: &TestStore, count: u128, random: &mut Random) -> Vec<(Memory, Vector)> {
     let tagged = |number: u128| -> Content { content("one", if number.is_multiple_of(100) { &["rare"] } else { &[] }) };
     let all: Vec<(Memory, Vector)> = (1..=count)
         .map(|number| (Memory { content: Some(tagged(number)), ..memory(number) }, random.vector(16)))
@@ -304,7 +305,7 @@ async fn crowd(store: &TestStore, count: u128, random: &mut Random) -> Vec<(Memo
 }
 
 /// The numbers of the nearest, by comparing all.
-fn truly_near(crowd: &[(Memory, Vector)], filter: &MemoryFilter, to: &Vector, count: usize) -> Vec<u128> {
+pub(super) fn truly_near(crowd: &[(Memory, Vector)], filter: &MemoryFilter, to: &Vector, count: usize) -> Vec<u128> {
     let shown = crowd.iter().filter(|(memory, _)| filter.shows(memory));
     let mut all: Vec<(f64, u128)> =
         shown.map(|(memory, vector)| (-vector.cosine(to).unwrap(), memory.id.uuid().as_u128())).collect();
