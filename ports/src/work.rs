@@ -161,9 +161,9 @@ pub trait TaskRepository {
     async fn tasks_save(&mut self, project: &ProjectId, changes: &Changes) -> Result<(), StoreError>;
 
     /// Deletes at most `rows_max` tasks that succeeded or were cancelled or expired before an instant, each with content,
-    /// attempts and edges to what it waited for; answers how many. MUST pass over a task that one that has not ended
-    /// waits for or is part of, and one that has yet to tell those that wait for it. Dead letters stay until somebody
-    /// looks after them.
+    /// attempts and edges to what it waited for; answers how many. MUST pass over a task that one that has not ended or is
+    /// a dead letter waits for or is part of, and one that has yet to tell those that wait for it. Dead letters stay until
+    /// somebody looks after them, with what they need to be tried again.
     async fn tasks_prune(&mut self, before: DateTime<Utc>, rows_max: u32) -> Result<u64, StoreError>;
 }
 

@@ -76,9 +76,11 @@ impl ProjectTable {
 
     /// The tasks that ended longest ago, before an instant, and that nobody needs any more.
     fn prunable(&self, before: DateTime<Utc>, rows_max: usize) -> BTreeSet<TaskId> {
-        let is_open = |id: &TaskId| self.tasks.get(id).is_some_and(|task| !task.status().is_ended());
-        let awaited = self.edges.iter().filter(|edge| is_open(&edge.task)).map(|edge| edge.depends_on);
-        let parents = self.tasks.values().filter(|task| is_open(&task.id)).filter_map(|task| task.terms.parent);
+        // A dead letter may be tried again, and then needs the results of what it waited for.
+        let may_run = |task: &Task| !task.status().is_ended() || task.status() == Status::Dead;
+        let needs = |id: &TaskId| self.tasks.get(id).is_some_and(may_run);
+        let awaited = self.edges.iter().filter(|edge| needs(&edge.task)).map(|edge| edge.depends_on);
+        let parents = self.tasks.values().filter(|task| may_run(task)).filter_map(|task| task.terms.parent);
         let needed: BTreeSet<TaskId> = awaited.chain(parents).collect();
         let is_over = |task: &&Task| task.status() != Status::Dead && !task.untold && !needed.contains(&task.id);
         let ends = self.tasks.values().filter(is_over).filter_map(|task| Some((ended_at(task)?, task.id)));

@@ -20,25 +20,26 @@ struct IdRow {
 }
 
 /// What ended in one of three ways before `$1` in the project of this name, has told everybody, and is not needed by
-/// anybody who has not ended. Nothing ends before it was submitted, which is how the index finds it.
+/// anybody who has not ended, nor by a dead letter, which may be tried again. Nothing ends before it was submitted, which
+/// is how the index finds it.
 ///
 /// Who needs it is asked task by task: as a condition on rows that exist or not, PostgreSQL would make a join of it and
 /// read all dependencies there are.
 fn outworn(project: &str) -> String {
-    let is_open = |id: &str| {
+    let may_run = |id: &str| {
         format!(
             "(SELECT o.status FROM task_states AS o WHERE o.project_id = {project} AND o.id = {id}) \
-             NOT IN ('succeeded', 'dead', 'cancelled', 'expired')"
+             NOT IN ('succeeded', 'cancelled', 'expired')"
         )
     };
     let dependent = format!(
         "SELECT 1 FROM task_dependencies AS d WHERE d.project_id = {project} AND d.depends_on = s.id AND {} LIMIT 1",
-        is_open("d.task_id")
+        may_run("d.task_id")
     );
     let part = format!(
         "SELECT 1 FROM tasks AS c \
          WHERE c.project_id = {project} AND c.parent_id IS NOT NULL AND c.parent_id = s.id AND {} LIMIT 1",
-        is_open("c.id")
+        may_run("c.id")
     );
     let one = |status: &str| {
         format!(

@@ -94,10 +94,14 @@ async fn what_somebody_waits_for_stays(store: Arc<TestStore>) {
     tasks.push(waiting_for(&[50], task(52)));
     add_new(&store, tasks).await;
     assert_eq!(prune(&store, second(5), 100).await, 0);
-    // A dead letter has ended: it needs nothing while it is dead.
+    // A dead letter may be tried again, and then needs it.
     let waiting = stored(&store, &[52]).await.remove(0);
     let dead = every_state().into_iter().find(|state| matches!(state, TaskState::Dead { .. })).unwrap();
-    change(&store, &waiting, &in_state(dead, waiting.clone())).await;
+    let dead = in_state(dead, waiting.clone());
+    change(&store, &waiting, &dead).await;
+    assert_eq!(prune(&store, second(5), 100).await, 0);
+    assert!(left(&store).await.contains(&50));
+    change(&store, &dead, &done(second(9), dead.clone())).await;
     assert_eq!(prune(&store, second(5), 100).await, 1);
     assert!(!left(&store).await.contains(&50));
     for (number, state) in (1..).zip(open) {
@@ -109,6 +113,7 @@ async fn what_somebody_waits_for_stays(store: Arc<TestStore>) {
 }
 
 async fn what_an_open_task_is_part_of_stays(store: Arc<TestStore>) {
+    let dead = every_state().into_iter().find(|state| matches!(state, TaskState::Dead { .. })).unwrap();
     let tasks = [
         done(second(1), task(1)),
         part_of(1, 11),
@@ -117,13 +122,18 @@ async fn what_an_open_task_is_part_of_stays(store: Arc<TestStore>) {
         done(second(9), part_of(2, 21)),
         // A grandparent is not asked for.
         done(second(1), part_of(1, 3)),
+        // A dead letter may be tried again.
+        done(second(1), task(4)),
+        in_state(dead, part_of(4, 41)),
     ];
     add_tasks(&store, &tasks).await;
     assert_eq!(prune(&store, second(5), 100).await, 2);
-    assert_eq!(left(&store).await, [1, 11, 12, 21]);
-    change(&store, &tasks[1], &done(second(9), tasks[1].clone())).await;
-    assert_eq!(prune(&store, second(5), 100).await, 1);
-    assert_eq!(left(&store).await, [11, 12, 21]);
+    assert_eq!(left(&store).await, [1, 4, 11, 12, 21, 41]);
+    for open in [&tasks[1], &tasks[7]] {
+        change(&store, open, &done(second(9), open.clone())).await;
+        assert_eq!(prune(&store, second(5), 100).await, 1);
+    }
+    assert_eq!(left(&store).await, [11, 12, 21, 41]);
 }
 
 async fn what_has_yet_to_tell_stays(store: Arc<TestStore>) {

@@ -235,7 +235,7 @@ impl Ledger {
             .seen
             .tasks
             .values()
-            .filter(|task| !task.status().is_ended())
+            .filter(|task| !task.status().is_ended() || task.status() == Status::Dead)
             .flat_map(|task| self.tasks[&task.id].depends_on.iter().copied().chain(task.terms.parent))
             .collect();
         for task in self.seen.tasks.values() {
