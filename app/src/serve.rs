@@ -177,7 +177,8 @@ fn embedding(config: &Embedder) -> Result<Option<Embedding>, NoEmbedder> {
         timeout: endpoint.timeout,
     };
     let embedder = HttpEmbedder::new(options, Arc::new(RandomIds))?;
-    Ok(Some(Embedding::new(Arc::new(embedder), endpoint.timeout)))
+    let batch_size = u32::try_from(endpoint.batch_size).unwrap_or(u32::MAX);
+    Ok(Some(Embedding::new(Arc::new(embedder), endpoint.timeout, batch_size)))
 }
 
 /// How this binary was called.

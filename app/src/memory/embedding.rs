@@ -14,6 +14,7 @@ use std::time::Duration;
 pub struct Embedding {
     embedder: Arc<dyn Embedder>,
     request_timeout: Duration,
+    batch_size: u32,
     standing: Arc<Mutex<Standing>>,
 }
 
@@ -29,9 +30,9 @@ pub struct Standing {
 }
 
 impl Embedding {
-    /// Gives memories the vectors of this embedder, whose requests may take so long.
-    pub fn new(embedder: Arc<dyn Embedder>, request_timeout: Duration) -> Self {
-        Self { embedder, request_timeout, standing: Arc::default() }
+    /// Gives memories the vectors of this embedder, whose requests may take so long and have so many texts.
+    pub fn new(embedder: Arc<dyn Embedder>, request_timeout: Duration, batch_size: u32) -> Self {
+        Self { embedder, request_timeout, batch_size, standing: Arc::default() }
     }
 
     /// What makes the vectors.

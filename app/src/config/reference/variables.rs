@@ -349,10 +349,10 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         Section::Embedder,
         "EMBEDDER_BATCH_SIZE",
-        Number { min: 1, max: 2_048 },
+        Number { min: 1, max: 512 },
         "64",
         "64",
-        "Texts in one request, at most.",
+        "Texts in one request, at most. If a slow model does not get done with so many in time, say less.",
     ),
     variable(
         Section::Embedder,

@@ -13,9 +13,7 @@ use ports::memory::vectors::{Embedded, Unembedded};
 use ports::store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// The most memories of a batch.
-const BATCH_MAX: u32 = 64;
+use tokio_util::sync::CancellationToken;
 
 /// How much longer than its requests may take a batch is held. What a server that died had in hand is free then.
 const HELD_BEYOND: Duration = Duration::from_secs(30);
@@ -39,7 +37,7 @@ impl From<CallError> for Undone {
 }
 
 impl Embedding {
-    /// How long a batch may take.
+    /// How long a batch may take: it is one request, tried again if it fails soon.
     fn patience(&self) -> Duration {
         self.request_timeout.saturating_mul(2)
     }
@@ -55,8 +53,13 @@ impl Embedding {
         Ok(VectorSpace::of(model, vector))
     }
 
-    /// Sees to some that wait. Answers how many there were.
-    pub(super) async fn batch(&self, store: &dyn Store, space: &VectorSpace) -> Result<usize, Undone> {
+    /// Sees to some that wait. Answers how many there were. What is under way when the server is to stop is given back.
+    pub(super) async fn batch(
+        &self,
+        store: &dyn Store,
+        space: &VectorSpace,
+        stopping: &CancellationToken,
+    ) -> Result<usize, Undone> {
         if store.begin_glance().await?.memory_vectors_waiting(space).await?.count == 0 {
             return Ok(0);
         }
@@ -70,8 +73,10 @@ impl Embedding {
         if claimed.is_empty() {
             return Ok(0);
         }
-        let outcome = self.turn(&claimed, &texts).await;
-        let Outcome { embedded, left, error } = outcome;
+        let Outcome { embedded, left, error } = tokio::select! {
+            () = stopping.cancelled() => Outcome { left: claimed.clone(), ..Outcome::default() },
+            outcome = self.turn(&claimed, &texts) => outcome,
+        };
         if !embedded.is_empty() {
             let mut uow = store.begin().await?;
             uow.memory_vectors_save(space, &embedded).await?;
@@ -90,7 +95,7 @@ impl Embedding {
         let held = TimeDelta::from_std(self.patience() + HELD_BEYOND).unwrap_or(TimeDelta::minutes(10));
         let mut uow = store.begin().await?;
         let now = uow.now().await?;
-        let claimed = uow.memory_vectors_claim(space, now, now + held, BATCH_MAX).await?;
+        let claimed = uow.memory_vectors_claim(space, now, now + held, self.batch_size).await?;
         uow.commit().await?;
         Ok(claimed)
     }

@@ -42,12 +42,7 @@ impl Embedding {
     pub async fn run(&self, store: &dyn Store, stopping: &CancellationToken) {
         let mut state = State::default();
         while !stopping.is_cancelled() {
-            let round = tokio::select! {
-                // What was begun is dropped: its unit of work is rolled back, and its batch comes free.
-                () = stopping.cancelled() => return,
-                round = self.round(store, &mut state) => round,
-            };
-            let rest = match round {
+            let rest = match self.round(store, &mut state, stopping).await {
                 Ok(done) => {
                     if std::mem::take(&mut state.failures) > 0 {
                         tracing::info!(worker = "embedding", "works again");
@@ -65,21 +60,28 @@ impl Embedding {
     }
 
     /// Sees to some that wait. Answers how many there were.
-    async fn round(&self, store: &dyn Store, state: &mut State) -> Result<usize, Undone> {
-        let space = self.space().await?;
+    async fn round(&self, store: &dyn Store, state: &mut State, stopping: &CancellationToken) -> Result<usize, Undone> {
+        let space = tokio::select! {
+            () = stopping.cancelled() => return Ok(0),
+            space = self.space() => space?,
+        };
         let is_overtaken = self.is_overtaken(store, &space, state).await?;
         self.note(|standing| standing.is_overtaken = is_overtaken);
         if is_overtaken {
             return Ok(0);
         }
         if state.prepared_at.is_none_or(|at| at.elapsed() >= PREPARE_INTERVAL) {
+            let prepared = tokio::select! {
+                () = stopping.cancelled() => return Ok(0),
+                prepared = store.prepare_vectors(space.dimension) => prepared,
+            };
             // Without it vectors are found too, only later.
-            if let Err(error) = store.prepare_vectors(space.dimension).await {
+            if let Err(error) = prepared {
                 tracing::warn!(error = chain(&error), "there is no index of vectors; all of them are compared");
             }
             state.prepared_at = Some(Instant::now());
         }
-        self.batch(store, &space).await
+        self.batch(store, &space, stopping).await
     }
 
     /// Sets the space in use, once; later it is looked whether another server has set another one.
