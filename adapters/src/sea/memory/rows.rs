@@ -14,7 +14,7 @@ use domain::memory::record::{Author, Feedback, Memory, Place, Redacted, Supersed
 use domain::memory::remember::Fingerprint;
 use domain::memory::terms::{PackedTerms, TermHash};
 use ports::store::StoreError;
-use sea_orm::FromQueryResult;
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use uuid::Uuid;
 
 /// What a [`MemoryRow`] is made of.
@@ -24,7 +24,7 @@ pub(super) const MEMORY_FIELDS: &str = "s.realm, s.id, s.project_id, s.agent_id,
      s.redacted_reason, s.helpful, s.wrong, s.stale, s.revision, \
      (SELECT c.content FROM memory_contents AS c WHERE c.realm = s.realm AND c.memory_id = s.id) AS content";
 
-/// What a [`CandidateRow`] is made of.
+/// What a [`CandidateRow`] is made of, in the order in which it is read.
 pub(super) const CANDIDATE_FIELDS: &str = "s.realm, s.id, s.stream, s.position, s.terms, s.length, s.event_type, \
      s.happened_at_us, s.importance, s.pinned, s.helpful, s.wrong, s.stale";
 
@@ -59,7 +59,7 @@ pub(super) struct MemoryRow {
     content: Option<String>,
 }
 
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug)]
 pub(super) struct CandidateRow {
     realm: String,
     id: Uuid,
@@ -74,6 +74,27 @@ pub(super) struct CandidateRow {
     helpful: i64,
     wrong: i64,
     stale: i64,
+}
+
+/// By place, since there are thousands of them, and looking a name up takes longer than reading what it names.
+impl FromQueryResult for CandidateRow {
+    fn from_query_result(row: &QueryResult, _prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            realm: row.try_get_by_index(0)?,
+            id: row.try_get_by_index(1)?,
+            stream: row.try_get_by_index(2)?,
+            position: row.try_get_by_index(3)?,
+            terms: row.try_get_by_index(4)?,
+            length: row.try_get_by_index(5)?,
+            event_type: row.try_get_by_index(6)?,
+            happened_at_us: row.try_get_by_index(7)?,
+            importance: row.try_get_by_index(8)?,
+            pinned: row.try_get_by_index(9)?,
+            helpful: row.try_get_by_index(10)?,
+            wrong: row.try_get_by_index(11)?,
+            stale: row.try_get_by_index(12)?,
+        })
+    }
 }
 
 /// Reads the values of a row, and says which one cannot be read.

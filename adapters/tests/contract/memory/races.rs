@@ -87,18 +87,25 @@ async fn what_many_remember_at_once_stands_one_behind_the_other(store: Arc<TestS
 }
 
 async fn who_took_a_realm_has_it_alone_until_commit(store: Arc<TestStore>) {
+    // The first time there is nothing yet that could be locked.
+    for memories in 0..2 {
+        have_it_alone(&store, memories).await;
+    }
+}
+
+async fn have_it_alone(store: &TestStore, memories: u64) {
     let door = store.second_door().await;
     let mut first = store.begin().await;
-    assert_eq!(first.memory_realm_lock(&here()).await.unwrap().memories, 0);
+    assert_eq!(first.memory_realm_lock(&here()).await.unwrap().memories, memories);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let mut second_comer = door.begin().await.unwrap();
         second_comer.memory_realm_lock(&here()).await.unwrap()
     });
     assert!(timeout(Duration::from_millis(200), tasks.join_next()).await.is_err(), "the second one did not wait");
-    first.memories_save(&here(), &[new(&memory(1))]).await.unwrap();
+    first.memories_save(&here(), &[new(&memory(u128::from(memories) + 1))]).await.unwrap();
     first.commit().await.unwrap();
-    assert_eq!(tasks.join_next().await.unwrap().unwrap().memories, 1, "it sees what the first one did");
+    assert_eq!(tasks.join_next().await.unwrap().unwrap().memories, memories + 1, "it sees what the first one did");
 }
 
 async fn what_was_waited_for_is_seen_as_it_became(store: Arc<TestStore>) {
