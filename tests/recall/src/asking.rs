@@ -1,10 +1,9 @@
 //! The server that is asked.
 
-use crate::data::{Collection, Query};
+use crate::data::{Collection, Query, Record};
 use crate::judging::Judged;
 use chrono::{DateTime, Utc};
 use e2e::client::Client;
-use e2e::keyring::Keyring;
 use e2e::server::Server;
 use e2e::store::Store;
 use e2e::{Fault, Outcome};
@@ -60,7 +59,7 @@ impl Learned {
 
 impl Subject {
     pub(crate) async fn start(store: &Store, embedder: Option<&str>) -> Outcome<Self> {
-        let mut launch = store.launch()?.keys(&Keyring::usual());
+        let mut launch = store.launch()?;
         if let Some(url) = embedder {
             launch =
                 launch.set("EMBEDDER", "openai").set("EMBEDDER_URL", url).set("EMBEDDER_MODEL", "all-MiniLM-L6-v2");
@@ -68,7 +67,8 @@ impl Subject {
             launch = launch.set("EMBEDDER_QUERY_TIMEOUT_MS", "10000").set("EMBEDDER_TIMEOUT_SECONDS", "300");
         }
         let server = launch.start().await?;
-        let admin = server.agent("ada")?;
+        // The first key of a server may do everything in every project.
+        let admin = server.stranger()?.key(store.first_key()?);
         Ok(Self { server, admin, embedder: embedder.map(str::to_owned), stored: 0 })
     }
 
@@ -87,7 +87,8 @@ impl Subject {
                 return Err(Fault::new(format!("no project: {} {}", made.status, made.text)));
             }
             let client = self.admin.header("x-project", project);
-            let records: Vec<_> = collection.memories.iter().filter(|record| record.scope == scope).collect();
+            let is_here = |record: &&Record| record.scope == scope && record.says_anything();
+            let records: Vec<&Record> = collection.memories.iter().filter(is_here).collect();
             let mut ids: BTreeMap<&str, String> = BTreeMap::new();
             for batch in records.chunks(BATCH) {
                 let mut lines = String::new();

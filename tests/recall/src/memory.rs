@@ -34,6 +34,11 @@ impl Record {
         Ok(line)
     }
 
+    /// Whether there is anything to remember. A text of nothing is no memory.
+    pub(crate) fn says_anything(&self) -> bool {
+        [&self.text, &self.title, &self.body].into_iter().flatten().any(|words| !words.trim().is_empty())
+    }
+
     /// The summary, and what does not fit into it.
     fn words(&self) -> (String, Option<String>) {
         match (&self.text, &self.title) {
