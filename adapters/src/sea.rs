@@ -15,6 +15,7 @@ pub mod connect;
 mod dialect;
 mod engines;
 mod epoch;
+mod erase;
 mod error;
 mod events;
 mod handoffs;

@@ -58,14 +58,16 @@ struct NoConnection;
 /// One transaction on a database. Dropping it rolls back.
 pub struct SeaUnitOfWork {
     pub(super) on: On,
-    source: Arc<Source>,
+    pub(super) source: Arc<Source>,
     pub(super) access: Access,
     pub(super) dialect: Dialect,
     pub(super) clock: StoreClock,
     /// What the database could do when this began.
     pub(super) found: Found,
-    statement_timeout: Duration,
+    pub(super) statement_timeout: Duration,
     pub(super) sidecar: Option<Arc<Sidecar>>,
+    /// Whether something was taken away for good, see [`crate::sea::erase`].
+    pub(super) has_erased: bool,
     /// Whether a call failed. Then nothing is committed: PostgreSQL would answer such a COMMIT as if all were well.
     is_spoiled: bool,
     /// The lock tables locked here, as they are now.
@@ -94,6 +96,7 @@ impl SeaUnitOfWork {
             found,
             statement_timeout,
             sidecar,
+            has_erased: false,
             is_spoiled: false,
             tables: BTreeMap::new(),
             ahead: Ahead::default(),
@@ -334,9 +337,13 @@ impl SeaUnitOfWork {
         match std::mem::replace(&mut self.on, On::Nothing) {
             On::Transaction(Begun { tx, turn }) => {
                 let done = timeout(self.statement_timeout, tx.commit()).await;
+                let done = self.settle(done, "the commit");
+                if self.has_erased && done.is_ok() {
+                    self.empty_log().await;
+                }
                 // The turn is held until the transaction is over.
                 drop(turn);
-                self.settle(done, "the commit")
+                done
             }
             On::Optimistic(mut optimistic) => {
                 let now = optimistic.read.as_ref().and_then(|read| self.tables.get(&read.project)).copied();

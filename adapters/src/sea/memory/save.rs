@@ -163,6 +163,7 @@ impl SeaUnitOfWork {
             return Ok(());
         }
         self.hold().await?;
+        self.has_erased = true;
         let key = realm.key();
         let ids: Vec<Uuid> = memories.iter().map(|memory| memory.id.uuid()).collect();
         self.delete_tokens(&key, &ids).await?;
@@ -193,6 +194,7 @@ impl SeaUnitOfWork {
         let tail = "ON CONFLICT (realm, memory_id) DO UPDATE SET content = excluded.content";
         self.put(CONTENTS, tail, batch).await?;
         let gone: Vec<Uuid> = gone.iter().map(|memory| memory.id.uuid()).collect();
+        self.has_erased |= !gone.is_empty();
         self.delete_of_memories(CONTENTS, key, &gone).await
     }
 
