@@ -200,8 +200,10 @@ impl RecallMemories {
     }
 
     async fn answer(&self, call: &Call, request: &RecallRequest) -> Result<Recalled, CallError> {
-        // Whoever may not read is told before anybody else is asked; no unit of work waits for an embedder.
-        drop(self.queries.enter(call).await?);
+        if self.has_embedder() {
+            // Whoever may not read is told before anybody else is asked, and no unit of work waits for an embedder.
+            drop(self.queries.enter(call).await?);
+        }
         let meaning = Meaning::of(&self.settings, request).await;
         let mut uow = self.queries.enter(call).await?;
         let now = uow.now().await?;
