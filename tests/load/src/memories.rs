@@ -177,7 +177,7 @@ struct Stored {}
 
 #[derive(Deserialize)]
 struct Answer {
-    results: Vec<Found>,
+    memories: Vec<Found>,
 }
 
 #[derive(Deserialize)]
@@ -196,7 +196,7 @@ impl Client for Asker {
     async fn operate(&mut self) -> Result<()> {
         let body = json!({ "query": self.texts.query(), "limit": 10 }).to_string();
         let answer: Answer = self.connection.ask("/v1/memories/recall", body).await?;
-        if answer.results.is_empty() || answer.results.windows(2).any(|two| two[0].score < two[1].score) {
+        if answer.memories.is_empty() || answer.memories.windows(2).any(|two| two[0].score < two[1].score) {
             bail!("words of its own were not found, or not the best first");
         }
         Ok(())
