@@ -9,6 +9,7 @@ pub mod checker;
 pub mod client;
 pub mod contention;
 pub mod database;
+pub mod embedder;
 pub mod events;
 pub mod fault;
 pub mod http;
