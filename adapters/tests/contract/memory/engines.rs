@@ -1,13 +1,14 @@
 //! What PostgreSQL finds memories with when it has extensions for it. Where it has none, that is said.
 
 use super::samples::{save, *};
-use super::vectors::{Random, crowd, space, truly_near};
+use super::vectors::{Random, crowd, embed, embedded, space, truly_near};
 use crate::harness::{Kind, TestStore, run};
 use crate::work::samples::second;
 use adapters::sea::SeaStore;
 use adapters::sea::connect::PostgresOptions;
 use domain::memory::candidate::Wanted;
 use domain::memory::filter::MemoryFilter;
+use domain::memory::realm::Scope;
 use domain::memory::record::Memory;
 use domain::memory::vector::Vector;
 use ports::store::{Store, VectorEngine, WordEngine};
@@ -71,7 +72,10 @@ async fn an_index_of_vectors_finds_nearly_what_comparing_finds(store: Arc<TestSt
     let to = random.vector(16);
     let rare = MemoryFilter { tags_all: BTreeSet::from([tag("rare")]), ..everything.clone() };
     assert_eq!(near(&indexed, &rare, &to, 20).await, truly_near(&crowd, &rare, &to, 20));
-    assert_eq!(near(&indexed, &all(&[own("ann")]), &to, 20).await, [0_u128; 0]);
+    let private = Memory { scope: Scope::Private, ..memory(9_999) };
+    add(&store, std::slice::from_ref(&private)).await;
+    embed(&store, &space("m", 16), &[embedded(&private, random.vector(16))]).await;
+    assert_eq!(near(&indexed, &all(&[own("ann")]), &to, 1).await, [9_999], "what lies elsewhere was found");
     let nearest = near(&indexed, &everything, &to, 1).await[0];
     let (memory, _) = crowd.iter().find(|(memory, _)| memory.id == id(nearest)).unwrap();
     save(&store, &[change(memory, &redacted(memory))]).await;
@@ -103,7 +107,7 @@ async fn asked_alike(store: &TestStore, paradedb: &SeaStore) {
         saying(2, "a lease is renewed by its holder", &["locks", "time"]),
         saying(3, "deploys wait for the release train", &["deploy"]),
         Memory { valid_until: Some(second(30)), ..saying(4, "the lease of the old office", &["locks"]) },
-        Memory { scope: domain::memory::realm::Scope::Private, ..saying(5, "my own lease", &[]) },
+        Memory { scope: Scope::Private, ..saying(5, "my own lease", &[]) },
     ];
     add(store, &memories).await;
     let everything = all(&[here()]);
