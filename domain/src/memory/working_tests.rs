@@ -62,6 +62,8 @@ fn a_version_that_was_overtaken_changes_nothing() {
     );
     assert!(first.write(over(1), at(2)).is_ok());
     assert!(pad(8_000).write(over(0), at(2)).is_ok(), "0 is for none");
+    let gone = WorkingRefusal::Changed { key: key("plan"), given: 1, current: None };
+    assert_eq!(pad(8_000).write(over(1), at(2)), Err(gone), "what is not there has no version");
     assert_eq!(
         first.remove(&key("plan"), Some(3), at(2)).map(|_| ()),
         Err(WorkingRefusal::Changed { key: key("plan"), given: 3, current: Some(1) })

@@ -87,3 +87,57 @@ impl Default for Terms {
 pub fn end_of(session: &Session, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     session.ended_at.or_else(|| (!session.is_live(now)).then_some(session.live_until))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::{Offers, SessionTtl};
+    use crate::ids::{AgentType, ProjectId, SessionId};
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    /// Ann's, which lives for a minute unless it is heard from.
+    fn session() -> Session {
+        Session {
+            project: ProjectId::parse("default").unwrap(),
+            id: SessionId::parse("ann-1").unwrap(),
+            agent: AgentId::parse("ann").unwrap(),
+            is_default: false,
+            ttl: SessionTtl::DEFAULT,
+            offers: Offers::of_type(AgentType::parse("test").unwrap()),
+            started_at: at(0),
+            last_seen_at: at(0),
+            live_until: at(60),
+            ended_at: None,
+        }
+    }
+
+    fn reader(agent: &str, role: Role, is_successor: bool) -> Reader {
+        Reader { agent: AgentId::parse(agent).unwrap(), role, is_successor }
+    }
+
+    #[test]
+    fn its_agent_reads_it_and_orchestrators_and_its_successor_and_nobody_else() {
+        let may = |reader: Reader| reader.may_read(&session()).is_ok();
+        assert!(may(reader("ann", Role::Agent, false)));
+        assert!(may(reader("olga", Role::Orchestrator, false)) && may(reader("ada", Role::Admin, false)));
+        assert!(may(reader("bob", Role::Agent, true)));
+        let refused = reader("bob", Role::Agent, false).may_read(&session());
+        assert_eq!(refused, Err(WorkingRefusal::NotYours { session: session().id }));
+        assert!(reader("bob", Role::Agent, false).needs_handoff(&session()));
+        assert!(!reader("ann", Role::Agent, false).needs_handoff(&session()));
+    }
+
+    #[test]
+    fn it_is_kept_for_its_days_after_the_end_whether_that_was_written_down_or_not() {
+        let (kept, day) = (Kept::try_new(1).unwrap(), 24 * 3_600);
+        let ended = Session { ended_at: Some(at(10)), ..session() };
+        assert!(kept.is_kept(&session(), at(59)) && kept.is_kept(&session(), at(60 + day - 1)));
+        assert!(!kept.is_kept(&session(), at(60 + day)));
+        assert!(kept.is_kept(&ended, at(10 + day - 1)) && !kept.is_kept(&ended, at(10 + day)));
+        assert_eq!((end_of(&session(), at(59)), end_of(&session(), at(60))), (None, Some(at(60))));
+        assert!(Kept::try_new(0).is_err() && Kept::try_new(366).is_err());
+    }
+}
