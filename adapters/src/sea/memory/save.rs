@@ -129,11 +129,11 @@ impl SeaUnitOfWork {
         let all: Vec<Indexing<'_>> = changes.iter().map(Indexing::of).collect();
         let key = realm.key();
         let (new, old): (Vec<&Indexing<'_>>, Vec<&Indexing<'_>>) = all.iter().partition(|it| it.is_new());
-        let (reworded, changed): (Vec<_>, Vec<_>) = old.into_iter().partition(|it| it.is_reworded);
+        let (reworded, as_worded): (Vec<_>, Vec<_>) = old.into_iter().partition(|it| it.is_reworded);
         let cells: Result<Vec<_>, StoreError> = new.iter().map(|it| it.new_cells(&key)).collect();
         let batch = Batch::of_cells(&NEW, self.check(cells)?.concat());
         self.write_each(&self.dialect.insert_memories(&NEW), batch, &[], MEMORIES).await?;
-        for (columns, rows) in [(&REWORDED as &'static [Column], &reworded), (&CHANGED, &changed)] {
+        for (columns, rows) in [(&REWORDED as &'static [Column], &reworded), (&CHANGED, &as_worded)] {
             let cells: Result<Vec<_>, StoreError> = rows.iter().map(|it| it.changed_cells()).collect();
             let batch = Batch::of_cells(columns, self.check(cells)?.concat());
             let sql = self.dialect.update_memories(columns);
@@ -175,7 +175,9 @@ impl SeaUnitOfWork {
             self.delete_of_memories(table, &key, &ids).await?;
         }
         let mut counts = Counts::default();
-        memories.iter().for_each(|memory| counts.add(index(memory).as_ref(), -1));
+        for memory in memories {
+            counts.add(index(memory).as_ref(), -1);
+        }
         self.save_counts(&key, counts).await?;
         self.forget_vectors(realm, memories).await
     }

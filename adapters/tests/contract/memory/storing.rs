@@ -40,7 +40,7 @@ async fn only_the_revision_right_before_can_be_changed_or_forgotten(store: Arc<T
     let first = memory(1);
     let second = first.pinned(&ann(), true, second(1)).unwrap();
     let third = second.pinned(&ann(), false, second.updated_at).unwrap();
-    add(&store, &[first.clone()]).await;
+    add(&store, std::slice::from_ref(&first)).await;
     let reworded = Memory { content: Some(content("something else", &[])), ..third.clone() };
     for after in [&third, &reworded, &Memory { revision: 1, ..second.clone() }] {
         assert_conflict(store.begin().await.memories_save(&here(), &[change(&first, after)]).await);
@@ -48,10 +48,10 @@ async fn only_the_revision_right_before_can_be_changed_or_forgotten(store: Arc<T
     assert_conflict(store.begin().await.memories_save(&here(), &[new(&first)]).await);
     let elsewhere = memory(2);
     assert_conflict(store.begin().await.memories_save(&here(), &[change(&elsewhere, &elsewhere)]).await);
-    assert_conflict(store.begin().await.memories_forget(&here(), &[second.clone()]).await);
+    assert_conflict(store.begin().await.memories_forget(&here(), std::slice::from_ref(&second)).await);
     assert_conflict(store.begin().await.memories_forget(&here(), &[first.clone(), elsewhere]).await);
     save(&store, &[change(&first, &second)]).await;
-    assert_conflict(store.begin().await.memories_forget(&here(), &[first.clone()]).await);
+    assert_conflict(store.begin().await.memories_forget(&here(), std::slice::from_ref(&first)).await);
     assert_eq!(load(&store, &[here()], &[1]).await, [second]);
     assert!(store.begin().await.memories_save(&own("bob"), &[new(&memory(3))]).await.is_err(), "it lies elsewhere");
 }

@@ -43,7 +43,10 @@ async fn words_are_counted_once_in_each_memory_as_long_as_they_stand_there(store
     assert_eq!(statistics(&store, &here(), words).await, counted(&both, &[("lock", 1), ("file", 2), ("parrot", 1)]));
     let gone = redacted(&changed);
     save(&store, &[change(&changed, &gone)]).await;
-    assert_eq!(statistics(&store, &here(), words).await, counted(&[seen.clone()], &[("lock", 1), ("file", 1)]));
+    assert_eq!(
+        statistics(&store, &here(), words).await,
+        counted(std::slice::from_ref(&seen), &[("lock", 1), ("file", 1)])
+    );
     let mut uow = store.begin().await;
     uow.memories_forget(&here(), &[gone, seen]).await.unwrap();
     uow.commit().await.unwrap();
