@@ -1,4 +1,4 @@
-//! An embedder behind an HTTP endpoint that speaks as OpenAI's does: `POST {url}/embeddings`.
+//! An embedder behind an HTTP endpoint that speaks as `OpenAI`'s does: `POST {url}/embeddings`.
 
 mod attempt;
 mod wire;
@@ -224,7 +224,7 @@ impl Embedder for HttpEmbedder {
     async fn embed(&self, texts: &[String], within: Duration) -> Result<Vec<Vector>, EmbedError> {
         self.hold_off(within)?;
         // A little earlier, so that whoever gives up after that time hears of it, and it is noted.
-        let deadline = Instant::now() + within - within / 20;
+        let deadline = Instant::now() + within.mul_f64(0.95);
         let mut vectors = Vec::with_capacity(texts.len());
         let mut rest: Vec<&str> = texts.iter().map(|text| cut(text)).collect();
         while !rest.is_empty() {

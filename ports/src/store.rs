@@ -81,7 +81,7 @@ pub enum WordEngine {
     Fts5,
     /// The inverted index of PostgreSQL.
     Postgres,
-    /// ParadeDB's `pg_search`.
+    /// `pg_search` of `ParadeDB`.
     PgSearch,
 }
 

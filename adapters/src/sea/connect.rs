@@ -60,7 +60,7 @@ pub struct PostgresOptions {
     pub idle_in_transaction_timeout: Duration,
     /// Whether search uses what extensions the database has.
     pub use_extensions: bool,
-    /// Whether the words of ParadeDB are understood though the extension is not there, in tests.
+    /// Whether the words of `ParadeDB` are understood though the extension is not there, in tests.
     pub assume_pg_search: bool,
     /// Up to how many memories all vectors are compared, though there is an index; `None` for the usual number.
     pub vectors_compared_max: Option<u64>,

@@ -25,7 +25,7 @@ const COMPARED_MAX: u64 = 10_000;
 /// What was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
-    /// ParadeDB's index.
+    /// The index of `ParadeDB`.
     pub(super) has_pg_search: bool,
     /// pgvector, with half-precision vectors and iterative scans: 0.8 or newer.
     pub(super) has_pgvector: bool,
@@ -154,7 +154,7 @@ impl SeaStore {
         Ok(())
     }
 
-    /// Makes ParadeDB's index, if its extension is there.
+    /// Makes the index of `ParadeDB`, if its extension is there.
     async fn make_word_index(&self) -> Result<bool, StoreError> {
         let Some(connect) = &self.engines.connect else { return Ok(false) };
         let mut unit = self.unit(Access::Read).await?;
@@ -191,7 +191,7 @@ async fn make_index(
 ) -> Result<bool, sea_orm::sqlx::Error> {
     let state = |row: sea_orm::sqlx::postgres::PgRow| row.get::<bool, _>(0);
     let asked = format!("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{name}')");
-    if connection.fetch_optional(AssertSqlSafe(asked.clone())).await?.map(state) == Some(true) {
+    if connection.fetch_optional(AssertSqlSafe(asked.clone())).await?.is_some_and(state) {
         return Ok(true);
     }
     connection.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_session_timeout = 0").await?;

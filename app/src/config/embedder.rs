@@ -11,7 +11,7 @@ use super::secret::Secret;
 pub enum Embedder {
     /// Nothing: memories are found by their words.
     None,
-    /// An endpoint that speaks as OpenAI's does.
+    /// An endpoint that speaks as `OpenAI`'s does.
     OpenAi(EmbedderEndpoint),
 }
 

@@ -15,7 +15,7 @@ pub enum WordSearch {
     Fts5,
     /// PostgreSQL's inverted index.
     Postgres,
-    /// ParadeDB's index.
+    /// The index of `ParadeDB`.
     PgSearch,
 }
 

@@ -1,4 +1,4 @@
-//! A model behind an endpoint as OpenAI's: a real HTTP server with vectors that tell words and their likes apart.
+//! A model behind an endpoint as `OpenAI`'s: a real HTTP server with vectors that tell words and their likes apart.
 
 use crate::Outcome;
 use serde_json::{Value, json};

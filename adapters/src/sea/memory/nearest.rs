@@ -199,12 +199,16 @@ impl SeaUnitOfWork {
         let statement = self.statement(sql, values);
         let shown: Vec<AtRow> = self.rows(statement, super::MEMORIES).await?;
         let mut by_realm: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
-        shown.into_iter().for_each(|AtRow { realm, id }| by_realm.entry(realm).or_default().push(id));
+        for AtRow { realm, id } in shown {
+            by_realm.entry(realm).or_default().push(id);
+        }
         let mut nearest = Nearest::new(wanted);
         for (realm, ids) in by_realm {
             for ids in ids.chunks(PIECE) {
                 let cosines = self.cosines_of(&realm, &space.key(), vector, ids).await?;
-                cosines.into_iter().for_each(|(id, cosine)| nearest.show(cosine, (realm.clone(), id)));
+                for (id, cosine) in cosines {
+                    nearest.show(cosine, (realm.clone(), id));
+                }
             }
         }
         Ok(nearest)

@@ -1,8 +1,8 @@
-//! All that is said to ParadeDB: an index over the same tokens as the others, and the question for the best by it.
+//! All that is said to `ParadeDB`: an index over the same tokens as the others, and the question for the best by it.
 //!
-//! Written after the published syntax of pg_search 0.25 (`USING bm25`, which is also called `paradedb` since then; `|||`
+//! Written after the published syntax of `pg_search` 0.25 (`USING bm25`, which is also called `paradedb` since then; `|||`
 //! any of these tokens, `&&&` all of them, an array being tokens as they are; `pdb.score` of the key; tokenizers as casts).
-//! It was never run against a real ParadeDB here: its questions are run with its operators stood in for, its index is
+//! It was never run against a real `ParadeDB` here: its questions are run with its operators stood in for, its index is
 //! compared with what is written below.
 
 use super::query::Query;

@@ -229,7 +229,9 @@ impl VectorRepository for SeaUnitOfWork {
 
     async fn memory_vectors_release(&mut self, claimed: &[Unembedded], at: DateTime<Utc>) -> Result<(), StoreError> {
         let mut rows = self.vector_states(&claimed.iter().collect::<Vec<_>>()).await?;
-        rows.iter_mut().for_each(|row| row.due_us = to_us(at));
+        for row in &mut rows {
+            row.due_us = to_us(at);
+        }
         self.put_vector_states(&rows).await
     }
 
