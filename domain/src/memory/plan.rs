@@ -11,8 +11,9 @@ use crate::memory::terms::TermHash;
 use crate::memory::words::analyse_query;
 use std::collections::BTreeMap;
 
-/// How many candidates of a realm are looked at, unless something else is set.
-pub const CANDIDATES_DEFAULT: u32 = 1_000;
+/// How many candidates of a realm are looked at, unless something else is set: more were looked at in vain, since as many
+/// right answers were among the first ten (docs/memory.md).
+pub const CANDIDATES_DEFAULT: u32 = 300;
 
 /// How many of the frequent words of a question are looked for together.
 const TOGETHER_OF: usize = 6;

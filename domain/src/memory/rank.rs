@@ -36,7 +36,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Around how many of the best by words, and as many by meaning, it is looked at what stands there.
-pub const LOOK_AROUND_MAX: usize = 100;
+pub const LOOK_AROUND_MAX: usize = 50;
 
 /// Types of memories that do not grow old: what holds until it is taken back.
 const TIMELESS: [&str; 7] = ["convention", "decision", "fact", "preference", "procedure", "procedural", "rule"];
