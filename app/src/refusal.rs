@@ -1,5 +1,6 @@
 //! Every way a use case says no, and what can go wrong beside it.
 
+mod audited;
 mod slugs;
 
 use crate::memory::remembering::ImportRefused;
@@ -226,54 +227,11 @@ impl Refusal {
                 | LockRefusal::UnknownToken { .. }
                 | LockRefusal::TokensUsedUp => false,
             },
-            Self::Memory(refusal) => match refusal {
-                MemoryRefusal::NotYours { .. }
-                | MemoryRefusal::Redacted { .. }
-                | MemoryRefusal::Superseded { .. }
-                | MemoryRefusal::Elsewhere { .. }
-                | MemoryRefusal::NotShared => true,
-                MemoryRefusal::Unknown { .. }
-                | MemoryRefusal::Itself { .. }
-                | MemoryRefusal::NotYet { .. }
-                | MemoryRefusal::NeverValid { .. } => false,
-            },
+            Self::Memory(refusal) => is_decision_on_memory(refusal),
             Self::MemoryImport(_) | Self::Secrets(_) => false,
-            Self::Procedure(refusal) => match refusal {
-                ProcedureRefusal::Changed { .. }
-                | ProcedureRefusal::NotYours { .. }
-                | ProcedureRefusal::TooManyVersions { .. } => true,
-                ProcedureRefusal::Unknown { .. }
-                | ProcedureRefusal::UnknownVersion { .. }
-                | ProcedureRefusal::UnknownTask { .. }
-                | ProcedureRefusal::TooMany => false,
-            },
-            Self::Working(refusal) => match refusal {
-                WorkingRefusal::NotYours { .. } | WorkingRefusal::Changed { .. } | WorkingRefusal::Full { .. } => true,
-                WorkingRefusal::Unknown { .. } | WorkingRefusal::Reserved { .. } => false,
-            },
-            Self::Message(refusal) => match refusal {
-                MessageRefusal::TaskNotHeld { .. }
-                | MessageRefusal::NotOnBehalf { .. }
-                | MessageRefusal::ConversationStopped { .. }
-                | MessageRefusal::ConversationNotStopped { .. }
-                | MessageRefusal::DeliveryEnded { .. }
-                | MessageRefusal::NotOffered { .. }
-                | MessageRefusal::TooManyGroups
-                | MessageRefusal::TooManyGroupsOfAgent { .. }
-                | MessageRefusal::GroupFull { .. }
-                | MessageRefusal::NotYourMembership { .. } => true,
-                MessageRefusal::RecipientsUnknown { .. }
-                | MessageRefusal::InboxesFull { .. }
-                | MessageRefusal::AudienceEmpty { .. }
-                | MessageRefusal::AudienceTooLarge
-                | MessageRefusal::ReplyToNothing
-                | MessageRefusal::RepliedUnknown { .. }
-                | MessageRefusal::TimePassed { .. }
-                | MessageRefusal::TimeTooFar { .. }
-                | MessageRefusal::ConversationSlowed { .. }
-                | MessageRefusal::NotInInbox { .. }
-                | MessageRefusal::NotInGroup { .. } => false,
-            },
+            Self::Procedure(refusal) => audited::procedure(refusal),
+            Self::Working(refusal) => audited::working(refusal),
+            Self::Message(refusal) => audited::message(refusal),
             Self::Project(refusal) => match refusal {
                 ProjectRefusal::Exists { .. } | ProjectRefusal::Archived { .. } | ProjectRefusal::DefaultStays => true,
                 ProjectRefusal::Unknown { .. } => false,
@@ -303,6 +261,21 @@ impl Refusal {
                 | WorkRefusal::NotPrepared { .. } => false,
             },
         }
+    }
+}
+
+/// As [`Refusal::is_audited`].
+const fn is_decision_on_memory(refusal: &MemoryRefusal) -> bool {
+    match refusal {
+        MemoryRefusal::NotYours { .. }
+        | MemoryRefusal::Redacted { .. }
+        | MemoryRefusal::Superseded { .. }
+        | MemoryRefusal::Elsewhere { .. }
+        | MemoryRefusal::NotShared => true,
+        MemoryRefusal::Unknown { .. }
+        | MemoryRefusal::Itself { .. }
+        | MemoryRefusal::NotYet { .. }
+        | MemoryRefusal::NeverValid { .. } => false,
     }
 }
 
