@@ -148,8 +148,8 @@ pub struct RememberBody {
 impl RememberBody {
     /// Reads every field but `supersedes`, or says which one cannot be.
     pub fn read(self) -> Result<Draft, Problem> {
-        let lessons = each("lessons", self.lessons.unwrap_or_default(), |text| Lesson::parse(text))?;
-        let tags = each("tags", self.tags.unwrap_or_default(), |text| Tag::parse(text))?;
+        let lessons = each("lessons", self.lessons.unwrap_or_default(), Lesson::parse)?;
+        let tags = each("tags", self.tags.unwrap_or_default(), Tag::parse)?;
         let links = self.links.unwrap_or_default();
         let links = links.iter().enumerate().map(|(at, link)| link.read(&format!("links[{at}]")));
         let details = self.details.unwrap_or_default().into_iter().map(|(name, Any(value))| (name, value));

@@ -45,7 +45,7 @@ pub enum Wish {
 }
 
 /// How a memory is after a change. It says nothing of what the memory says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Changed {
     /// The memory.
     pub id: MemoryId,

@@ -45,7 +45,7 @@ pub(super) fn rater(realm: &Realm, project: &ProjectId, agent: &AgentId) -> Resu
     }
     AgentId::parse(&format!("{project}/{agent}")).or_else(|_| {
         let digest = Sha256::digest(agent.as_str().as_bytes());
-        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        AgentId::parse(&format!("{project}/{name}"))
+        let number = digest.iter().take(16).fold(0_u128, |all, byte| all << 8 | u128::from(*byte));
+        AgentId::parse(&format!("{project}/{number:032x}"))
     })
 }

@@ -125,7 +125,7 @@ impl<'a> Recorder<'a> {
         let kind = if is_merged { "memory.merged" } else { "memory.stored" };
         let recorded =
             Recorded { id: memory.id, is_merged, seen: memory.seen, place: memory.place.clone(), superseded: None };
-        self.note(kind, twin.filter(|_| is_merged), memory);
+        self.note(kind, twin.as_ref().filter(|_| is_merged), memory);
         Ok(recorded)
     }
 
@@ -144,7 +144,7 @@ impl<'a> Recorder<'a> {
         }
         let old = self.find(realm, old).await?;
         let (old_after, by_after) = by.taking_place_of(&old, self.scene.now)?;
-        let old_after = self.note("memory.superseded", Some(old), old_after);
+        let old_after = self.note("memory.superseded", Some(&old), old_after);
         let by_after = self.change(Some(by), by_after);
         Ok((old_after, by_after))
     }
@@ -197,9 +197,9 @@ impl<'a> Recorder<'a> {
         Err(refusal.into())
     }
 
-    fn note(&mut self, kind: &'static str, before: Option<Memory>, after: Memory) -> Memory {
-        let after = self.change(before.clone(), after);
-        self.happenings.extend(happening(self.operation, kind, before.as_ref(), Some(&after)));
+    fn note(&mut self, kind: &'static str, before: Option<&Memory>, after: Memory) -> Memory {
+        let after = self.change(before.cloned(), after);
+        self.happenings.extend(happening(self.operation, kind, before, Some(&after)));
         after
     }
 

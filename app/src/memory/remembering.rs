@@ -238,12 +238,12 @@ async fn remember(
     lock(uow, &realms).await?;
     let mut recorder = Recorder::new(uow, scene, operation);
     let mut faults = Vec::new();
-    let mut recorded: Vec<Option<Recorded>> = Vec::with_capacity(lines.len());
+    let mut made_of: Vec<Option<Recorded>> = Vec::with_capacity(lines.len());
     let mut behind = Vec::new();
     for (at, (line, id)) in lines.iter().zip(ids).enumerate() {
         let older = match line.supersedes {
             Some(Older::Memory(id)) => Some(id),
-            Some(Older::Line(other)) => recorded.get(other).and_then(|made| Some(made.as_ref()?.id)),
+            Some(Older::Line(other)) => made_of.get(other).and_then(|made| Some(made.as_ref()?.id)),
             None => None,
         };
         if let (Some(Older::Line(other)), None) = (line.supersedes, older) {
@@ -257,11 +257,11 @@ async fn remember(
             let done = recorder.supersede(&realm(line), made.id, older).await;
             made.superseded = halted(done, line, &mut faults)?.map(|(old, _)| old.id);
         }
-        recorded.push(made);
+        made_of.push(made);
     }
     for (at, other) in behind {
-        let older = recorded.get(other).and_then(|made| Some(made.as_ref()?.id));
-        if let (Some(line), Some(Some(made)), Some(older)) = (lines.get(at), recorded.get_mut(at), older) {
+        let older = made_of.get(other).and_then(|made| Some(made.as_ref()?.id));
+        if let (Some(line), Some(Some(made)), Some(older)) = (lines.get(at), made_of.get_mut(at), older) {
             let done = recorder.supersede(&realm(line), made.id, older).await;
             made.superseded = halted(done, line, &mut faults)?.map(|(old, _)| old.id);
         }
@@ -270,7 +270,7 @@ async fn remember(
         faults.truncate(TOLD_MAX);
         return Ok(Err(ImportRefused { faults }));
     }
-    Ok(Ok(AllRecorded { happenings: recorder.finish().await?, recorded: recorded.into_iter().flatten().collect() }))
+    Ok(Ok(AllRecorded { happenings: recorder.finish().await?, recorded: made_of.into_iter().flatten().collect() }))
 }
 
 /// What was done with a line, or `None` if it is at fault.
