@@ -88,7 +88,7 @@ async fn an_index_of_vectors_finds_nearly_what_comparing_finds(store: Arc<TestSt
     assert_eq!(near(&indexed, &everything, &to, 20).await.len(), 20);
 }
 
-/// What ParadeDB's operators mean, without its index.
+/// What the operators of `ParadeDB` mean, without its index.
 const STAND_IN: &str = "CREATE SCHEMA pdb; \
      CREATE FUNCTION memory_tokens_text(tokens bigint[]) RETURNS text LANGUAGE sql IMMUTABLE STRICT \
      RETURN array_to_string(tokens, ' '); \

@@ -98,8 +98,9 @@ async fn a_memory_waits_until_it_has_its_vector(store: Arc<TestStore>) {
 }
 
 async fn those_that_wait_longest_are_claimed_first_and_each_once(store: Arc<TestStore>) {
-    let memories: Vec<Memory> =
-        (1..=5).map(|number| Memory { updated_at: second(10 - number as i64), ..memory(number) }).collect();
+    let memories: Vec<Memory> = (1..=5)
+        .map(|number| Memory { updated_at: second(10 - i64::try_from(number).unwrap()), ..memory(number) })
+        .collect();
     add(&store, &memories).await;
     assert_eq!(claimed(&store, &flat(), 20, 2).await, [4, 5]);
     assert_eq!(claimed(&store, &flat(), 20, 2).await, [2, 3]);
@@ -114,7 +115,7 @@ async fn those_that_wait_longest_are_claimed_first_and_each_once(store: Arc<Test
 
 async fn a_vector_is_stored_only_for_the_words_that_it_was_made_of(store: Arc<TestStore>) {
     let first = memory(1);
-    add(&store, &[first.clone()]).await;
+    add(&store, std::slice::from_ref(&first)).await;
     let old = embedded(&first, degrees(10.0));
     let merged = Memory {
         content: Some(content("the lease ends after two minutes", &["locks", "time"])),
@@ -123,7 +124,7 @@ async fn a_vector_is_stored_only_for_the_words_that_it_was_made_of(store: Arc<Te
         ..first.clone()
     };
     save(&store, &[change(&first, &merged)]).await;
-    assert_eq!(embed(&store, &flat(), &[old.clone()]).await, 0);
+    assert_eq!(embed(&store, &flat(), std::slice::from_ref(&old)).await, 0);
     assert_eq!(waiting(&store, &flat()).await, Waiting { count: 1, oldest: Some(second(5)) });
     assert_eq!(cosines(&store, &[here()], &flat(), &[1]).await, BTreeMap::new());
     let claims = claim(&store, &flat(), 5, 60, 9).await;
@@ -205,7 +206,7 @@ async fn the_nearest_come_first_out_of_what_a_filter_shows(store: Arc<TestStore>
     memories[7].happened_at = second(20);
     memories[8].pinned = true;
     add(&store, &memories).await;
-    let angle = |number: u128| degrees(10.0 * number as f32);
+    let angle = |number: u128| degrees(10.0 * f32::from(u8::try_from(number).unwrap()));
     let all_nine: Vec<_> = memories.iter().map(|memory| embedded(memory, angle(memory.id.uuid().as_u128()))).collect();
     assert_eq!(embed(&store, &flat(), &all_nine).await, 9);
     let everything = all(&[here()]);

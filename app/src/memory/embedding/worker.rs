@@ -49,7 +49,7 @@ impl Embedding {
                     }
                     if done > 0 { Duration::ZERO } else { LOOK_INTERVAL }
                 }
-                Err(error) => self.failed(&error, &mut state),
+                Err(error) => failed(&error, &mut state),
             };
             self.count_now_and_then(store, &mut state).await;
             tokio::select! {
@@ -111,26 +111,6 @@ impl Embedding {
         Ok(false)
     }
 
-    /// Tells of a failure, once until it works again, and answers how long to rest.
-    fn failed(&self, error: &Undone, state: &mut State) -> Duration {
-        if state.failures == 0 {
-            tracing::warn!(
-                worker = "embedding",
-                error = chain(error),
-                "failed, and will try again; words find memories"
-            );
-        } else {
-            tracing::debug!(worker = "embedding", error = chain(error), "still fails");
-        }
-        let doubled = REST_MIN.saturating_mul(1_u32.checked_shl(state.failures).unwrap_or(u32::MAX)).min(REST_MAX);
-        state.failures = state.failures.saturating_add(1);
-        match error {
-            Undone::Embed(EmbedError::Unavailable { retry_after: Some(wanted), .. }) => doubled.max(*wanted),
-            Undone::Embed(_) => doubled,
-            Undone::Store(_) => REST_MIN,
-        }
-    }
-
     async fn count_now_and_then(&self, store: &dyn Store, state: &mut State) {
         if state.counted_at.is_some_and(|at| at.elapsed() < COUNT_INTERVAL) {
             return;
@@ -152,5 +132,21 @@ impl Embedding {
         let oldest_seconds = age.unwrap_or_default().as_secs_f64();
         self.note(|standing| (standing.waiting, standing.oldest_seconds) = (waiting, oldest_seconds));
         Ok(())
+    }
+}
+
+/// Tells of a failure, once until it works again, and answers how long to rest.
+fn failed(error: &Undone, state: &mut State) -> Duration {
+    if state.failures == 0 {
+        tracing::warn!(worker = "embedding", error = chain(error), "failed, and will try again; words find memories");
+    } else {
+        tracing::debug!(worker = "embedding", error = chain(error), "still fails");
+    }
+    let doubled = REST_MIN.saturating_mul(1_u32.checked_shl(state.failures).unwrap_or(u32::MAX)).min(REST_MAX);
+    state.failures = state.failures.saturating_add(1);
+    match error {
+        Undone::Embed(EmbedError::Unavailable { retry_after: Some(wanted), .. }) => doubled.max(*wanted),
+        Undone::Embed(_) => doubled,
+        Undone::Store(_) => REST_MIN,
     }
 }
