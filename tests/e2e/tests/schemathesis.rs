@@ -20,7 +20,7 @@ const EXCLUDED_CHECK: &str = "positive_data_acceptance";
 const HELD_BEFORE: usize = 64;
 /// What nobody gets anything of by guessing: it takes the token of a claim, a dead letter, a time that comes, an id, or an
 /// address outside. The tests of each context show these.
-const NOT_GUESSED: [(&str, &str); 54] = [
+const NOT_GUESSED: [(&str, &str); 56] = [
     ("POST", "/v1/schedules"),
     ("DELETE", "/v1/schedules/{id}"),
     ("GET", "/v1/schedules/{id}"),
@@ -58,6 +58,8 @@ const NOT_GUESSED: [(&str, &str); 54] = [
     ("POST", "/v1/memories/{id}/unpin"),
     ("POST", "/v1/memories/{id}/validity"),
     ("POST", "/v1/messages"),
+    ("POST", "/v1/procedures/{name}/outcomes"),
+    ("POST", "/v1/procedures/{name}/retire"),
     ("POST", "/v1/webhooks"),
     ("DELETE", "/v1/webhooks/{id}"),
     ("GET", "/v1/webhooks/{id}"),
