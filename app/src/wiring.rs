@@ -176,12 +176,7 @@ impl Parts {
         let post = PostRounds::new(executor.clone(), self.stopping.clone());
         let receive = ReceiveMessages::new(executor.clone(), post, self.stopping.clone());
         let apis = (
-            HealthApi::new(
-                self.store.clone(),
-                self.metrics.clone(),
-                self.embedding.clone(),
-                self.stopping.clone(),
-            ),
+            HealthApi::new(self.store.clone(), self.metrics.clone(), self.embedding.clone(), self.stopping.clone()),
             LocksApi::new(executor.clone(), acquire, self.default_ttl),
             TasksApi::new(executor.clone(), claim),
             SteeringApi::new(executor.clone(), reader.clone()),

@@ -66,7 +66,7 @@ fn made(options: EmbedderOptions) -> HttpEmbedder {
 
 async fn talk(mut stream: TcpStream, answers: Arc<Mutex<VecDeque<String>>>, asked: Arc<Mutex<Vec<String>>>) {
     let mut read = Vec::new();
-    let mut piece = [0; 65_536];
+    let mut piece = vec![0; 65_536];
     loop {
         while !is_whole(&read) {
             match stream.read(&mut piece).await {
@@ -97,7 +97,8 @@ fn is_whole(read: &[u8]) -> bool {
 
 /// An answer with as many vectors, the last first.
 fn vectors(texts: usize, dimension: usize) -> Value {
-    let row = |index: usize| json!({"index": index, "embedding": vec![index as f32 + 1.0; dimension]});
+    let row = |index: u16| json!({"index": index, "embedding": vec![f32::from(index) + 1.0; dimension]});
+    let texts = u16::try_from(texts).unwrap();
     json!({"data": (0..texts).rev().map(row).collect::<Vec<_>>(), "usage": {"total_tokens": 7}})
 }
 

@@ -104,7 +104,11 @@ fn around(places: &[Place], reach: u32) -> Result<Vec<Between<'_>>, StoreError> 
 }
 
 impl SeaUnitOfWork {
-    async fn memories(&mut self, rest: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<Memory>, StoreError> {
+    async fn memories(
+        &mut self,
+        rest: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Memory>, StoreError> {
         let statement = self.statement(format!("SELECT {MEMORY_FIELDS} FROM {MEMORIES} AS s WHERE {rest}"), values);
         let rows: Vec<MemoryRow> = self.rows(statement, MEMORIES).await?;
         self.read_rows(rows)
@@ -224,13 +228,8 @@ impl MemoryRepository for SeaUnitOfWork {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO memory_verdicts (realm, memory_id, agent_id, verdict, at_us) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (realm, memory_id, agent_id) DO UPDATE SET verdict = excluded.verdict, at_us = excluded.at_us";
-        let values = [
-            realm.key().into(),
-            id.uuid().into(),
-            by.as_str().into(),
-            verdict.as_str().into(),
-            to_us(at).into(),
-        ];
+        let values =
+            [realm.key().into(), id.uuid().into(), by.as_str().into(), verdict.as_str().into(), to_us(at).into()];
         let statement = self.statement(sql, values);
         self.run(statement, VERDICTS).await.map(|_| ())
     }

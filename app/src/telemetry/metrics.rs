@@ -131,7 +131,9 @@ impl Metrics {
             counter.with_callback(move |observer| observer.observe(read(status()), &[])).build();
         };
         counter("pointsman.embedder.requests", "Requests to the embedder", |status| status.requests);
-        counter("pointsman.embedder.errors", "Requests to the embedder that brought no vectors", |status| status.errors);
+        counter("pointsman.embedder.errors", "Requests to the embedder that brought no vectors", |status| {
+            status.errors
+        });
         counter("pointsman.embedder.tokens", "Tokens that the embedder has counted", |status| status.tokens);
         counter("pointsman.embedder.texts", "Texts that became vectors", |status| status.texts);
         let waiting = status.clone();

@@ -71,10 +71,15 @@ impl Tag {
     /// Trims, makes small and checks.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let text = text.trim().to_lowercase();
-        if (1..=Self::BYTES_MAX).contains(&text.len()) && !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == ',') {
+        if (1..=Self::BYTES_MAX).contains(&text.len())
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == ',')
+        {
             Ok(Self(text))
         } else {
-            Err(InvalidName { bytes_max: Self::BYTES_MAX, allowed: "anything but spaces, commas and control characters" })
+            Err(InvalidName {
+                bytes_max: Self::BYTES_MAX,
+                allowed: "anything but spaces, commas and control characters",
+            })
         }
     }
 
@@ -344,7 +349,9 @@ fn unite(all: &mut Map<String, Value>, later: &Map<String, Value>) {
                 let first = std::mem::take(old);
                 *old = match new {
                     Value::Array(several) if several.contains(&first) => new.clone(),
-                    Value::Array(several) => Value::Array(std::iter::once(first).chain(several.iter().cloned()).collect()),
+                    Value::Array(several) => {
+                        Value::Array(std::iter::once(first).chain(several.iter().cloned()).collect())
+                    }
                     _ => Value::Array(vec![first, new.clone()]),
                 };
             }

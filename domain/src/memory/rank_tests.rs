@@ -195,7 +195,7 @@ fn it_is_looked_around_the_best_by_words_and_by_meaning() {
     let asked =
         Asked { question: &question, statistics: &statistics, cosines: &cosines, weights: &weights, now: now() };
     let chosen: Vec<MemoryId> = look_around(&asked, &memories).iter().map(|it| it.id).collect();
-    let expected: Vec<MemoryId> = (0..100).chain([299]).map(id).collect();
+    let expected: Vec<MemoryId> = (0..LOOK_AROUND_MAX as u128).chain([299]).map(id).collect();
     assert_eq!(chosen, expected);
 }
 

