@@ -87,7 +87,10 @@ const INWARDS: [(&str, &[&str]); 8] = [
 
 /// All that the innermost crates may need from outside the workspace.
 const ONLY: [(&str, &[&str]); 2] = [
-    ("domain", &["chrono", "serde", "serde_json", "thiserror", "unicode-normalization", "uuid"]),
+    (
+        "domain",
+        &["chrono", "rust-stemmers", "serde", "serde_json", "sha2", "thiserror", "unicode-normalization", "uuid"],
+    ),
     ("ports", &["async-trait", "chrono", "thiserror"]),
 ];
 
