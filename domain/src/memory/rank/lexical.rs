@@ -90,7 +90,8 @@ impl<'found> Lexical<'found> {
         let all: f64 = rarity.iter().sum();
         let share = |frequencies: &Vec<u8>| {
             let had = frequencies.iter().zip(&rarity).filter(|(count, _)| **count > 0).map(|(_, rarity)| rarity);
-            if all > 0.0 { had.sum::<f64>() / all } else { 0.0 }
+            // Folded, because the sum of nothing is -0.
+            if all > 0.0 { had.fold(0.0, |had, rarity| had + rarity) / all } else { 0.0 }
         };
         self.frequencies.iter().map(share).collect()
     }

@@ -79,7 +79,9 @@ mod tests {
             let mut nearest = Nearest::new(3);
             let mut shown = all;
             shown.rotate_left(turned);
-            shown.iter().for_each(|(cosine, what)| nearest.show(*cosine, *what));
+            for (cosine, what) in &shown {
+                nearest.show(*cosine, *what);
+            }
             assert!(!nearest.is_all());
             assert_eq!(nearest.into_sorted(), [('a', 0.9), ('b', 0.9), ('d', 0.5)], "{turned}");
         }

@@ -162,9 +162,9 @@ async fn low_scores_are_left_out_if_asked(store: Store) -> Outcome {
         with(&note("the crossing of many long rivers on the way home to the far north"), &json!({ "stream": "b" }));
     remember(&scene.alice, &poor).await?;
     let all = ask(&scene.bob, "zebra crossing", &none()).await?;
-    let score = |at: usize| all["memories"][at]["score"].as_f64().unwrap_or_default();
-    assert!(ids_of(&all).len() == 2 && score(0) > score(1), "{all}");
-    let between = (score(0) + score(1)) / 2.0;
+    let score_at = |at: usize| all["memories"][at]["score"].as_f64().unwrap_or_default();
+    assert!(ids_of(&all).len() == 2 && score_at(0) > score_at(1), "{all}");
+    let between = f64::midpoint(score_at(0), score_at(1));
     let best = ask(&scene.bob, "zebra crossing", &json!({ "minimum_score": between })).await?;
     assert_eq!((ids_of(&best), &best["left_out"]["minimum_score"]), (vec![good], &json!(1)));
     Ok(())

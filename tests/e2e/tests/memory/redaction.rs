@@ -71,7 +71,7 @@ async fn on_disk(store: &Store, word: &str) -> Outcome<usize> {
     if tables.len() < 10 {
         return Err(Fault::new(format!("there are only these tables: {tables:?}")));
     }
-    let hex: String = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = word.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let mut count = 0;
     for table in tables {
         let rows = store.texts(&format!("SELECT CAST(t AS TEXT) FROM {table} t")).await?;

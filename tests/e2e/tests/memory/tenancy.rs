@@ -106,9 +106,9 @@ fn options() -> Vec<Value> {
         json!({ "happened_from": "2000-01-01T00:00:00Z" }),
         json!({ "by": "lexical", "token_budget": 100_000, "minimum_score": 0.0 }),
     ];
-    let scoped =
+    let named =
         scopes.iter().flat_map(|scopes| filters.iter().map(move |more| with(more, &json!({ "scopes": scopes }))));
-    scoped.chain(filters.iter().cloned()).collect()
+    named.chain(filters.iter().cloned()).collect()
 }
 
 fn queries() -> Vec<Vec<(&'static str, &'static str)>> {
